@@ -1,0 +1,167 @@
+"""Every setting, once: read from the environment by `Settings.from_env`, then handed down.
+
+Nothing is read at import, so a test makes another `Settings` and patches nothing. `.env.example`
+lists the same names, and a test holds the two together.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self, TypeVar, get_type_hints
+from urllib.parse import urlsplit
+
+from core.errors import LeadFuelError
+
+S = TypeVar("S")
+
+
+class BadSetting(LeadFuelError):
+    """A setting in the environment cannot be read."""
+
+    slug = "bad-setting"
+    title = "A setting cannot be read"
+
+
+def setting(env: str, default: Any, meaning: str, *, secret: bool = False) -> Any:
+    """Declare a field: the variable it comes from, what holds without it, and what it means."""
+    return field(default=default, metadata={"env": env, "meaning": meaning, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    url: str = setting("DATABASE_URL", "", "PostgreSQL as the app's own login (owns and bypasses nothing)")
+    migration_url: str = setting(
+        "MIGRATION_DATABASE_URL", "", "PostgreSQL as the tables' owner; only `leadfuel db` uses it"
+    )
+    pool_size: int = setting("LEADFUEL_DB_POOL", 10, "connections a process keeps open at the most")
+    statement_timeout_s: float = setting(
+        "LEADFUEL_DB_STATEMENT_TIMEOUT", 30.0, "seconds after which PostgreSQL ends a request's statement"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSearchSettings:
+    url: str = setting("OPENSEARCH_URL", "", "OpenSearch; empty means that PostgreSQL answers every search")
+    index_prefix: str = setting("LEADFUEL_INDEX_PREFIX", "leadfuel-", "what every index name begins with")
+    shards: int = setting("LEADFUEL_INDEX_SHARDS", 1, "primary shards of a new index")
+    replicas: int = setting("LEADFUEL_INDEX_REPLICAS", 0, "replicas of a live index")
+    refresh_interval_ms: int = setting(
+        "LEADFUEL_INDEX_REFRESH_MS", 500, "milliseconds until a written document can be found"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSettings:
+    url: str = setting("REDIS_URL", "", "Redis for jobs and request limits")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    time_budget_ms: int = setting(
+        "LEADFUEL_SEARCH_BUDGET_MS", 800, "milliseconds OpenSearch has before PostgreSQL is asked"
+    )
+    fallback_budget_ms: int = setting(
+        "LEADFUEL_FALLBACK_BUDGET_MS", 4000, "milliseconds PostgreSQL has for the page and total together"
+    )
+    fallback_facet_budget_ms: int = setting(
+        "LEADFUEL_FALLBACK_FACET_BUDGET_MS", 2500, "milliseconds PostgreSQL has for all facets together"
+    )
+    breaker_failures: int = setting(
+        "LEADFUEL_BREAKER_FAILURES", 1, "failures in a row after which OpenSearch is left alone"
+    )
+    breaker_pause_ms: int = setting(
+        "LEADFUEL_BREAKER_PAUSE_MS", 5000, "milliseconds until OpenSearch is tried again"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    host: str = setting("LEADFUEL_HOST", "127.0.0.1", "address the API listens on")
+    port: int = setting("PORT", 8080, "port the API listens on")
+    processes: int = setting("LEADFUEL_API_PROCESSES", 2, "API processes")
+    public_url: str = setting("LEADFUEL_PUBLIC_URL", "", "base of the links we send; empty: host and port")
+    body_limit_bytes: int = setting("LEADFUEL_BODY_LIMIT", 1_048_576, "bytes a JSON body may have")
+    upload_limit_bytes: int = setting(
+        "LEADFUEL_UPLOAD_LIMIT", 268_435_456, "bytes an uploaded import file may have"
+    )
+    requests_per_minute: int = setting(
+        "LEADFUEL_REQUESTS_PER_MINUTE", 600, "requests a user may send to one route in a minute"
+    )
+    trusted_proxies: int = setting("LEADFUEL_TRUSTED_PROXIES", 0, "proxies in front whose word is taken")
+    log_level: str = setting("LEADFUEL_LOG_LEVEL", "INFO", "least severity that is logged")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSettings:
+    jwt_secret: str = setting("LEADFUEL_JWT_SECRET", "", "secret of our own HS256 tokens", secret=True)
+    issuer: str = setting("LEADFUEL_JWT_ISSUER", "leadfuel", "issuer our tokens must name")
+    audience: str = setting("LEADFUEL_JWT_AUDIENCE", "authenticated", "audience our tokens must name")
+    token_lifetime_s: int = setting("LEADFUEL_TOKEN_LIFETIME", 86_400, "seconds a printed token is good for")
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    hash_key: str = setting(
+        "LEADFUEL_PRIVACY_KEY", "", "key of the hashes by which suppressed people are recognised", secret=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    home: Path = setting("LEADFUEL_HOME", Path(".leadfuel"), "folder of the embedded services' data")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    database: DatabaseSettings = DatabaseSettings()
+    opensearch: OpenSearchSettings = OpenSearchSettings()
+    redis: RedisSettings = RedisSettings()
+    search: SearchSettings = SearchSettings()
+    api: ApiSettings = ApiSettings()
+    auth: AuthSettings = AuthSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    stack: StackSettings = StackSettings()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read every concern from `environ` (the process's own by default); raises `BadSetting`."""
+        environ = os.environ if environ is None else environ
+        settings = cls(**{f.name: _read(f.type, environ) for f in fields(cls)})  # type: ignore[arg-type]
+        _check(settings)
+        return settings
+
+
+def _read(concern: type[S], environ: Mapping[str, str]) -> S:
+    hints = get_type_hints(concern)
+    values = {}
+    for f in fields(concern):  # type: ignore[arg-type]
+        raw = environ.get(f.metadata["env"], "")
+        if raw != "":
+            values[f.name] = _parse(f.metadata["env"], raw, hints[f.name])
+    return concern(**values)
+
+
+def _parse(env: str, raw: str, kind: Callable[[str], Any]) -> Any:
+    try:
+        return kind(raw)
+    except ValueError:
+        raise BadSetting(f"{env} must be {getattr(kind, '__name__', kind)}, not {raw[:40]!r}.") from None
+
+
+def _check(settings: Settings) -> None:
+    schemes = {
+        "DATABASE_URL": (settings.database.url, ("postgresql", "postgres", "postgresql+asyncpg")),
+        "MIGRATION_DATABASE_URL": (
+            settings.database.migration_url,
+            ("postgresql", "postgres", "postgresql+asyncpg"),
+        ),
+        "OPENSEARCH_URL": (settings.opensearch.url, ("http", "https")),
+        "REDIS_URL": (settings.redis.url, ("redis", "rediss", "unix")),
+    }
+    for env, (url, allowed) in schemes.items():
+        if url and urlsplit(url).scheme not in allowed:
+            raise BadSetting(f"{env} must be a URL that begins with one of: {', '.join(allowed)}.")
+    secret = settings.auth.jwt_secret
+    if secret and len(secret) < 32:
+        raise BadSetting("LEADFUEL_JWT_SECRET must have at least 32 characters.")
