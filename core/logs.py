@@ -6,7 +6,7 @@ bodies are never logged.
 
 import logging
 import sys
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
@@ -49,4 +49,4 @@ def configure(*, level: str = "INFO", json: bool | None = None) -> None:
 
 
 def get_logger(name: str) -> Logger:
-    return cast("Logger", structlog.stdlib.get_logger(name))
+    return structlog.stdlib.get_logger(name)
