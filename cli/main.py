@@ -46,7 +46,8 @@ class LazyGroup(click.Group):
 
             near = process.extract(args[0], list(COMMANDS), limit=2, score_cutoff=60)
             if near:
-                error.message += f" Did you mean {' or '.join(repr(name) for name, *_ in near)}?"
+                hint = f"Did you mean {' or '.join(repr(name) for name, *_ in near)}?"
+                raise click.UsageError(f"{error.message} {hint}", ctx) from None
             raise
 
 
