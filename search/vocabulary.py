@@ -257,7 +257,7 @@ FUNDING_STAGES: Final = Vocabulary(
 )
 
 # ISO 4217, funds codes and precious metals left out.
-CURRENCIES: Final = frozenset(  # noqa: SIM905 - a list of 150 quoted codes is harder to read and to check
+CURRENCIES: Final = frozenset(
     """
     AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD
     CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP
@@ -266,7 +266,7 @@ CURRENCIES: Final = frozenset(  # noqa: SIM905 - a list of 150 quoted codes is h
     NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP
     SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES
     VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
-    """.split()
+    """.split()  # noqa: SIM905 - a list of 150 quoted codes is harder to read and to check
 )
 
 
