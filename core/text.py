@@ -37,6 +37,12 @@ def tokens(text: str) -> list[str]:
     return [word.replace("'", "").replace("’", "") for word in _TOKEN.findall(fold(text))]
 
 
+def slug(text: str) -> str:
+    """The code of a term of an open vocabulary: "Software & Services" -> "software-services", "C++" -> "cplusplus"."""
+    spelled = text.replace("+", "plus").replace("#", "sharp") if ("+" in text or "#" in text) else text
+    return "-".join(tokens(spelled))[:100]
+
+
 def is_storable(text: str) -> bool:
     """Whether PostgreSQL can hold the text: no NUL and no lone surrogate."""
     return "\x00" not in text and not any("\ud800" <= c <= "\udfff" for c in text)

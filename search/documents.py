@@ -1,0 +1,181 @@
+"""The search documents: read from the tables as JSON, mapped without any analyzer, versioned by a hash.
+
+PostgreSQL writes the JSON itself: a rebuild is as fast as the engine can take documents, and a page
+answered by PostgreSQL shows exactly what the index would show. E-mail addresses and phone numbers are
+not selected, so they cannot reach an index. Days are counted from 1970-01-01, instants in microseconds.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from search.fields import FIELDS, Field
+from search.request import Entity
+
+# What a facet field holds when the record has no value: countable like any other, never a valid code.
+MISSING: Final = ""
+# The organization of a contact without one: always inside the bitmap of visible organizations.
+NO_ORGANIZATION: Final = 0
+# Stands for "no upper end" where a record's interval is open.
+OPEN_END: Final = 2**31 - 1
+OPEN_END_MONEY: Final = 2**62
+# Kept apart in the arrays of terms of past positions, so that a match never spans two positions.
+POSITION_GAP: Final = 1_000
+
+_SPECIAL: Final = {
+    "contacts": {
+        "point": "CASE WHEN c.latitude IS NOT NULL AND c.longitude IS NOT NULL"
+        " THEN json_build_object('lat', c.latitude, 'lon', c.longitude) END",
+        "past_title_terms": "past.title_terms",
+        "past_company_keys": "past.company_keys",
+    },
+    "organizations": {
+        "key": "o.id::text",
+        "name_keys": "CASE WHEN o.id IS NOT NULL THEN array_prepend(o.name_key, o.alias_keys) END",
+        "name_terms": "string_to_array(nullif(concat_ws(' ', o.name_key, array_to_string(o.alias_keys, ' ')), ''), ' ')",
+        "point": "CASE WHEN o.latitude IS NOT NULL AND o.longitude IS NOT NULL"
+        " THEN json_build_object('lat', o.latitude, 'lon', o.longitude) END",
+        "headcount": "coalesce(o.employees_max, o.employees_min)",
+        "employees_min": "CASE WHEN o.employees_max IS NOT NULL THEN coalesce(o.employees_min, 0)"
+        " ELSE o.employees_min END",
+        "employees_max": f"CASE WHEN o.employees_min IS NOT NULL THEN coalesce(o.employees_max, {OPEN_END})"
+        " ELSE o.employees_max END",
+        "revenue_min": "CASE WHEN o.revenue_max IS NOT NULL THEN coalesce(o.revenue_min, 0)"
+        " ELSE o.revenue_min END",
+        "revenue_max": f"CASE WHEN o.revenue_min IS NOT NULL THEN coalesce(o.revenue_max, {OPEN_END_MONEY})"
+        " ELSE o.revenue_max END",
+    },
+}
+
+_PAST: Final = """
+    CROSS JOIN LATERAL (
+        SELECT array_agg(array_to_string(e.title_terms, ' ') ORDER BY e.id)
+                 FILTER (WHERE cardinality(e.title_terms) > 0) AS title_terms,
+               array_agg(e.company_key ORDER BY e.id) FILTER (WHERE e.company_key <> '') AS company_keys
+          FROM app.employment_history e
+         WHERE e.contact_id = c.id AND e.is_past
+    ) past"""
+
+_SHOWN: Final = {
+    "contacts": "json_build_object('first_name', c.first_name, 'last_name', c.last_name,"
+    " 'full_name', c.full_name, 'title', c.title, 'linkedin_url', c.linkedin_url, 'city_name', c.city_name,"
+    " 'organization_name', o.name, 'organization_city_name', o.city_name,"
+    " 'employees_min', o.employees_min, 'employees_max', o.employees_max)",
+    "organizations": "json_build_object('name', o.name, 'aliases', o.aliases, 'website', o.website,"
+    " 'linkedin_url', o.linkedin_url, 'city_name', o.city_name,"
+    " 'employees_min', o.employees_min, 'employees_max', o.employees_max,"
+    " 'revenue_min', o.revenue_min, 'revenue_max', o.revenue_max)",
+}
+
+
+def value_sql(field: Field) -> str:
+    """The SQL of a field's value as a document holds it (aliases: c for contacts, o for organizations)."""
+    alias = "c" if field.scope == "contacts" else "o"
+    sql = _SPECIAL[field.scope].get(field.name, f"{alias}.{field.name}")
+    if field.kind == "instant":
+        sql = f"(extract(epoch FROM {sql}) * 1000000)::bigint"
+    elif field.kind == "day":
+        sql = f"({sql} - DATE '1970-01-01')"
+    elif field.facet and field.kind == "keyword":
+        empty = f"ARRAY['{MISSING}']" if field.array else f"'{MISSING}'"
+        sql = f"coalesce(nullif({sql}, '{{}}'), {empty})" if field.array else f"coalesce({sql}, {empty})"
+    return sql
+
+
+def _select(entity: Entity) -> str:
+    fields = list(FIELDS[entity].values())
+    columns = [f"{value_sql(f)} AS {f.path(entity)}" for f in fields]
+    if entity == "contacts":
+        columns += [f"{value_sql(f)} AS {f.path(entity)}" for f in FIELDS["organizations"].values()]
+        head = f"c.id, coalesce(c.organization_id, {NO_ORGANIZATION}) AS organization_id"
+        source = "app.contacts c LEFT JOIN app.organizations o ON o.id = c.organization_id" + _PAST
+        alias = "c"
+    else:
+        head, source, alias = "o.id", "app.organizations o", "o"
+    document = ", ".join([head, *columns, f"{_SHOWN[entity]} AS shown"])
+    return (
+        f"SELECT d.id, json_strip_nulls(row_to_json(d))::text"  # noqa: S608 - from our own tables of fields
+        f" FROM (SELECT {document} FROM {source} WHERE {alias}.id = ANY(:ids)) d"
+    )
+
+
+_SQL: Final[dict[Entity, Any]] = {entity: text(_select(entity)) for entity in FIELDS}
+
+
+async def read_json(session: AsyncSession, entity: Entity, ids: Sequence[int]) -> dict[int, bytes]:
+    """The documents of the records that exist among `ids`, as JSON ready to be sent."""
+    rows = await session.execute(_SQL[entity], {"ids": list(ids)})
+    return {row[0]: row[1].encode() for row in rows}
+
+
+async def read(session: AsyncSession, entity: Entity, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The documents of the records that exist among `ids`."""
+    return {i: orjson.loads(body) for i, body in (await read_json(session, entity, ids)).items()}
+
+
+_TYPES: Final[dict[str, dict[str, Any]]] = {
+    "keyword": {"type": "keyword"},
+    "integer": {"type": "integer"},
+    "long": {"type": "long"},
+    "day": {"type": "integer"},
+    "instant": {"type": "long"},
+    "boolean": {"type": "boolean"},
+    "point": {"type": "geo_point"},
+}
+
+
+def _mapping(field: Field) -> dict[str, Any]:
+    if field.name == "past_title_terms":
+        # Our own terms, one position after the other: only the gap between positions needs a text field.
+        return {"type": "text", "analyzer": "whitespace", "position_increment_gap": POSITION_GAP, "norms": False}
+    mapping = dict(_TYPES[field.kind])
+    if field.facet and field.kind == "keyword":
+        mapping["eager_global_ordinals"] = True
+    return mapping
+
+
+def mappings(entity: Entity) -> dict[str, Any]:
+    """The mapping of an index: strict, so that a field nobody declared is an error and not a surprise."""
+    properties = {f.path(entity): _mapping(f) for f in FIELDS[entity].values()}
+    # Doc values only: bitmaps of visible ids are fastest, and right, on a field without an index.
+    properties["id"] = {"type": "integer", "index": False}
+    if entity == "contacts":
+        properties |= {f.path(entity): _mapping(f) for f in FIELDS["organizations"].values()}
+        properties["organization_id"] = {"type": "integer", "index": False}
+    properties["shown"] = {"type": "object", "enabled": False}
+    properties["doc_hash"] = {"type": "integer", "index": False}
+    return {"dynamic": "strict", "properties": properties}
+
+
+def index_body(
+    entity: Entity, *, shards: int = 1, replicas: int = 0, refresh_interval_ms: int = 500
+) -> dict[str, Any]:
+    """Settings and mappings of a new index.
+
+    Sorted by freshness, the order of a search without free text: its pages come from the front of each
+    segment. Deletes keep their version for an hour, so that a delayed bulk cannot bring a record back.
+    """
+    return {
+        "settings": {
+            "index": {
+                "number_of_shards": shards,
+                "number_of_replicas": replicas,
+                "refresh_interval": f"{refresh_interval_ms}ms",
+                "gc_deletes": "1h",
+                "max_result_window": 10_000,
+                "sort.field": ["last_refreshed_at", "id"],
+                "sort.order": ["desc", "asc"],
+            }
+        },
+        "mappings": mappings(entity),
+    }
+
+
+def schema_hash(entity: Entity) -> str:
+    """Eight hex digits that change when the mapping or the reading of a document changes."""
+    shape = orjson.dumps([mappings(entity), _select(entity)], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(shape).hexdigest()[:8]
