@@ -110,6 +110,17 @@ class PrivacySettings:
 @dataclass(frozen=True, slots=True)
 class StackSettings:
     home: Path = setting("LEADFUEL_HOME", Path(".leadfuel"), "folder of the embedded services' data")
+    opensearch_heap_mb: int = setting(
+        "LEADFUEL_OPENSEARCH_HEAP_MB", 512, "megabytes of heap of the embedded OpenSearch"
+    )
+    postgres_buffers_mb: int = setting(
+        "LEADFUEL_POSTGRES_BUFFERS_MB", 256, "megabytes of shared buffers of the embedded PostgreSQL"
+    )
+    maven_url: str = setting(
+        "LEADFUEL_MAVEN_URL",
+        "",
+        "Maven repository for the embedded OpenSearch's jars; empty: as jgo is configured, else Maven Central",
+    )
 
 
 @dataclass(frozen=True, slots=True)
