@@ -18,6 +18,11 @@ def today() -> date:
     return now().date()
 
 
+def offset() -> timedelta:
+    """How far this clock runs ahead of the real one, for those who pass time on to SQL."""
+    return _offset
+
+
 @contextmanager
 def shifted(by: timedelta) -> Iterator[None]:
     """Let the clock of this process run `by` ahead (or behind) for the length of the block."""

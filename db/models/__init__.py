@@ -1,0 +1,56 @@
+"""Every table, one file per noun; importing this package knows them all."""
+
+from db.models.accounts import plans, users
+from db.models.base import metadata
+from db.models.contacts import contacts
+from db.models.credits import credit_ledger, credit_purchases, transactions, unlocks
+from db.models.employment import employment_history
+from db.models.finder import email_finder_logs
+from db.models.hidden import hidden_companies, hidden_contacts, visibility_versions
+from db.models.icps import icp_profiles
+from db.models.imports import import_chunks, import_rejects, imports
+from db.models.index import company_fanout, dead_letters, index_token, indices, search_dirty
+from db.models.lists import list_contacts, list_members, list_organizations, lists
+from db.models.organizations import organizations
+from db.models.outbox import outbox
+from db.models.privacy import suppressions
+from db.models.sources import contact_sources, organization_sources, sources
+from db.models.validator import email_validation_logs
+from db.models.vocabulary import vocabulary_terms
+
+__all__ = [
+    "company_fanout",
+    "contact_sources",
+    "contacts",
+    "credit_ledger",
+    "credit_purchases",
+    "dead_letters",
+    "email_finder_logs",
+    "email_validation_logs",
+    "employment_history",
+    "hidden_companies",
+    "hidden_contacts",
+    "icp_profiles",
+    "import_chunks",
+    "import_rejects",
+    "imports",
+    "index_token",
+    "indices",
+    "list_contacts",
+    "list_members",
+    "list_organizations",
+    "lists",
+    "metadata",
+    "organization_sources",
+    "organizations",
+    "outbox",
+    "plans",
+    "search_dirty",
+    "sources",
+    "suppressions",
+    "transactions",
+    "unlocks",
+    "users",
+    "visibility_versions",
+    "vocabulary_terms",
+]

@@ -1,0 +1,72 @@
+"""How PostgreSQL is reached: one reading of the URL for the pool, the migrations and lone connections.
+
+asyncpg itself reads the URL, so everything libpq would understand in one (`sslmode`, sockets, several
+hosts) means the same here. One parameter is ours, under the name SQLAlchemy gives it:
+`?prepared_statement_cache_size=0` is for a PgBouncer older than 1.21 in transaction mode, which loses
+named prepared statements; statements then go unnamed, at one more parse each.
+"""
+
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+CACHE_PARAMETER: Final = "prepared_statement_cache_size"
+STATEMENTS_CACHED: Final = 200
+CONNECT_TIMEOUT_S: Final = 10.0
+
+
+def read_url(url: str) -> tuple[str, int]:
+    """The URL as asyncpg takes it, and how many prepared statements a connection may keep."""
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    sizes = [int(value) for key, value in query if key == CACHE_PARAMETER]
+    kept = urlencode([(key, value) for key, value in query if key != CACHE_PARAMETER])
+    clean = urlunsplit(parts._replace(scheme="postgresql", query=kept))
+    return clean, sizes[-1] if sizes else STATEMENTS_CACHED
+
+
+async def connect(url: str, *, search_path: str | None = None) -> asyncpg.Connection:
+    """One connection outside any pool, for migrations, checks and LISTEN. Close it."""
+    dsn, cached = read_url(url)
+    return await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_TIMEOUT_S,
+        statement_cache_size=cached,
+        server_settings={"search_path": search_path} if search_path else None,
+    )
+
+
+def make_engine(url: str, *, pool_size: int = 0, search_path: str | None = None) -> AsyncEngine:
+    """An engine with a pool of `pool_size` connections, or without a pool."""
+    _, cached = read_url(url)
+
+    async def creator(*_args: Any, **_options: Any) -> asyncpg.Connection:
+        return await connect(url, search_path=search_path)
+
+    pooled: dict[str, Any] = (
+        # Waiting longer for a connection than a person waits for an answer helps nobody.
+        {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 10, "pool_use_lifo": True}
+        if pool_size
+        else {"poolclass": NullPool}
+    )
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        connect_args={"async_creator_fn": creator, "prepared_statement_cache_size": cached},
+        **pooled,
+    )
+    event.listen(engine.sync_engine.pool, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Replace a pooled connection that PostgreSQL has closed meanwhile.
+
+    asyncpg has noticed by itself, so this costs no round trip as a ping before each transaction would.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError

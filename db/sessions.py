@@ -1,0 +1,129 @@
+"""The app's way to the database: one transaction, as one actor.
+
+Nothing runs outside `Database.transaction`, and nothing inside it runs as anybody but its actor: a
+listener begins every transaction, a repeated one included, with the actor's role and claims. They are
+local to the transaction, so a pooled connection carries nothing over to its next user.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import asyncpg
+from sqlalchemy import Connection, event, text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import Session, SessionTransaction
+
+from core import clock
+from core.ids import UserId
+from core.settings import BadSetting, DatabaseSettings
+from db.connections import make_engine
+
+SEARCH_PATH: Final = "app, public, extensions"
+_SETTINGS: Final = "leadfuel.settings"
+
+Role = Literal["anon", "authenticated", "service_role"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """On whose behalf a transaction runs. A service may act for a person and say so."""
+
+    role: Role
+    user_id: UserId | None = None
+
+    def claims(self) -> str:
+        """What `auth.uid()` and the policies read."""
+        said = {"role": self.role} | ({"sub": str(self.user_id)} if self.user_id else {})
+        return json.dumps(said)
+
+
+ANON: Final = Actor("anon")
+SERVICE: Final = Actor("service_role")
+
+
+def member(user_id: UserId) -> Actor:
+    return Actor("authenticated", user_id)
+
+
+class _ActingSession(Session):
+    """A session whose transactions all begin in the same state; the listener below is bound to it."""
+
+
+class Database:
+    """A pool of connections of the app's own login, opened when first needed."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        if not settings.url:
+            raise BadSetting("DATABASE_URL is not set.")
+        self._statement_timeout_s = settings.statement_timeout_s
+        self._engine = make_engine(settings.url, pool_size=settings.pool_size)
+        # Shares the pool; a transaction of it begins with its isolation level, at no further cost.
+        self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        self._session = async_sessionmaker(
+            sync_session_class=_ActingSession, expire_on_commit=False, autoflush=False
+        )
+
+    @asynccontextmanager
+    async def transaction(
+        self,
+        actor: Actor,
+        read_only: bool = False,  # noqa: FBT001, FBT002 - the word stands at every call
+        *,
+        snapshot: bool = False,
+        statement_timeout_s: float | None = None,
+    ) -> AsyncIterator[AsyncSession]:
+        """One transaction as `actor`, committed on a clean exit and rolled back on any error.
+
+        No connection is taken before the first statement. With `snapshot`, all statements see the
+        database at one moment (REPEATABLE READ). A service's statements may take as long as they need
+        unless `statement_timeout_s` says otherwise; everybody else's are ended after the configured time.
+        """
+        limit_s = statement_timeout_s
+        if limit_s is None:
+            limit_s = 0.0 if actor.role == "service_role" else self._statement_timeout_s
+        wanted = {
+            "role": actor.role,
+            "request.jwt.claims": actor.claims(),
+            "search_path": SEARCH_PATH,
+            "statement_timeout": f"{round(limit_s * 1000)}ms",
+            "TimeZone": "UTC",
+            # Compiling costs more than the short statements of a request can win back.
+            "jit": "off",
+        }
+        if read_only:
+            wanted["transaction_read_only"] = "on"
+        engine = self._snapshots if snapshot else self._engine
+        async with self._session(bind=engine, info={_SETTINGS: wanted}) as session, session.begin():
+            yield session
+
+    async def ping(self) -> None:
+        """Raises when the database cannot be reached."""
+        async with self._engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
+    """The asyncpg connection under a session, inside the same transaction: for COPY and cursors."""
+    connection = await session.connection()
+    raw = await connection.get_raw_connection()
+    driver: asyncpg.Connection = raw.driver_connection
+    return driver
+
+
+@event.listens_for(_ActingSession, "after_begin")
+def _begin_as_actor(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    """Set everything in one statement; a savepoint is inside a transaction that has it already."""
+    if transaction.nested:
+        return
+    wanted: dict[str, Any] = session.info[_SETTINGS]
+    offset = clock.offset()
+    if offset:
+        wanted = wanted | {"app.clock_offset": f"{offset.total_seconds()} seconds"}
+    calls = ", ".join(f"set_config('{name}', ${place}, true)" for place, name in enumerate(wanted, start=1))
+    connection.exec_driver_sql(f"SELECT {calls}", tuple(wanted.values()))
