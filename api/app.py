@@ -1,0 +1,89 @@
+"""The HTTP application: `create_app(settings)` for whoever has settings, `factory()` for uvicorn."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import msgspec
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.exceptions import HTTPException
+
+from api import openapi, problems
+from api.edge import Edge
+from api.limits import TooManyRequests
+from api.operations import Operation
+from api.routes import description, health, usage
+from api.services import open_services
+from core import logs
+from core.errors import LeadFuelError
+from core.settings import ApiSettings, Settings
+from domain import tokens
+
+# Every noun's endpoints: the one place where they are registered.
+OPERATIONS: Final[Sequence[Operation]] = (
+    *usage.OPERATIONS,
+    *health.OPERATIONS,
+    *description.OPERATIONS,
+)
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The app over these settings; connects to nothing before it is started, and refuses a bad secret."""
+    tokens.check_secret(settings.auth)
+
+    @asynccontextmanager
+    async def services(app: Litestar) -> AsyncIterator[None]:
+        async with open_services(settings) as opened:
+            app.state.services = opened
+            yield
+
+    app = Litestar(
+        route_handlers=[op.handler() for op in OPERATIONS],
+        lifespan=[services],
+        exception_handlers={
+            HTTPException: problems.handle,
+            LeadFuelError: problems.handle,
+            Exception: problems.handle,
+        },
+        # Bodies are measured where they are read, each route by its own limit.
+        request_max_body_size=None,
+        cors_config=_cors(settings.api),
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+    app.state.operations = OPERATIONS
+    app.state.openapi = msgspec.json.encode(openapi.describe(OPERATIONS))
+    app.asgi_handler = Edge(app.asgi_handler)
+    return app
+
+
+def factory() -> Litestar:
+    """For `uvicorn api.app:factory --factory`: settings from the environment, logs set up."""
+    settings = Settings.from_env()
+    logs.configure(level=settings.api.log_level)
+    return create_app(settings)
+
+
+def _cors(settings: ApiSettings) -> CORSConfig | None:
+    """Cross-origin requests are refused unless origins are named."""
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+        expose_headers=[
+            "X-Request-ID",
+            "Retry-After",
+            "RateLimit-Limit",
+            "RateLimit-Remaining",
+            "RateLimit-Reset",
+        ],
+        max_age=600,
+    )
+
+
+__all__ = ["OPERATIONS", "TooManyRequests", "create_app", "factory"]

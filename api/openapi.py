@@ -1,0 +1,245 @@
+"""The OpenAPI 3.1 description, made from the declared operations and the very types they enforce."""
+
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+import msgspec
+
+from api import body as intake
+from api.auth import NotAllowed, Unauthenticated
+from api.limits import TooManyRequests
+from api.operations import Operation
+from api.problems import MEDIA_TYPE, FieldError, Problem, Unavailable
+from core.errors import Invalid, LeadFuelError, NotFound
+
+Schemas = dict[str, Any]
+# Changes the components before they are handed out, as `search` does for vocabularies of its filters.
+Overlay = Callable[[Schemas], None]
+
+_REF: Final = "#/components/schemas/{name}"
+_LIMIT_HEADERS: Final = {
+    "RateLimit-Limit": "Requests a minute this route takes from one user",
+    "RateLimit-Remaining": "What is left of them in the current minute",
+    "RateLimit-Reset": "Seconds until the next minute begins",
+}
+_TAGS: Final = {
+    "Search": "Faceted search for people and companies, counts and typeahead.",
+    "Contacts": "People: read, match, and keep by hand.",
+    "Organizations": "Companies: read, and keep by hand.",
+    "Hidden": "Records a user does not want to see again.",
+    "Imports": "Files of contacts and organizations, for administrators.",
+    "Usage": "What has been used of the limits.",
+    "Health": "Whether the parts of this installation work.",
+    "Description": "This description, and what the kinds of problems mean.",
+}
+
+
+def describe(operations: Sequence[Operation], *, overlay: Overlay | None = None) -> dict[str, Any]:
+    """The whole document."""
+    components = _components(operations)
+    if overlay is not None:
+        overlay(components)
+    paths: dict[str, dict[str, Any]] = {}
+    for op in operations:
+        paths.setdefault(op.path, {})[op.method.lower()] = _operation(op)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "LeadFuel",
+            "version": version("leadfuel"),
+            "summary": "Self-hosted B2B lead discovery.",
+            "description": (
+                "Faceted search over your own contacts and organizations. Errors are problem+json "
+                "(RFC 9457); lists are paged by a cursor; an unknown field is an error, never ignored."
+            ),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token of this installation; `leadfuel token` prints one.",
+                }
+            },
+        },
+    }
+
+
+def _components(operations: Sequence[Operation]) -> Schemas:
+    kinds: list[Any] = [Problem, FieldError]
+    for op in operations:
+        kinds += [kind for kind in (op.body_type, op.answer_type, op.upload_type) if _is_described(op, kind)]
+    _, components = msgspec.json.schema_components(_distinct(kinds), ref_template=_REF)
+    for schema in components.values():
+        _close(schema)
+    return dict(sorted(components.items()))
+
+
+def _is_described(op: Operation, kind: Any) -> bool:
+    if kind is None:
+        return False
+    return kind is not op.answer_type or op.media_type == "application/json"
+
+
+def _distinct(kinds: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
+    for kind in kinds:
+        if kind not in found:
+            found.append(kind)
+    return found
+
+
+def _close(schema: dict[str, Any]) -> None:
+    """An object with named properties has these and no others."""
+    if "properties" in schema:
+        schema.setdefault("additionalProperties", False)
+
+
+def _operation(op: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": op.name,
+        "tags": [op.tag],
+        "summary": op.summary,
+        "description": op.description,
+        "security": [] if op.access == "public" else [{"bearer": []}],
+        "parameters": [*_parameters(op.path_type, "path"), *_parameters(op.query_type, "query")],
+        "responses": _responses(op),
+    }
+    if op.body_type is not None:
+        content: dict[str, Any] = {"schema": _schema(op.body_type)}
+        if op.example is not None:
+            content["examples"] = {"example": {"value": op.example}}
+        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+    elif op.upload_type is not None:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": _schema(op.upload_type)}},
+        }
+    return described
+
+
+def _schema(kind: Any) -> Any:
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=_REF)
+    return schema
+
+
+def _parameters(kind: type[Any] | None, where: str) -> list[dict[str, Any]]:
+    if kind is None:
+        return []
+    (_,), components = msgspec.json.schema_components([kind], ref_template=_REF)
+    schema = components[kind.__name__]
+    return [
+        _parameter(name, _without_null(inner), where, required=name in schema.get("required", ()))
+        for name, inner in schema["properties"].items()
+    ]
+
+
+def _parameter(name: str, schema: dict[str, Any], where: str, *, required: bool) -> dict[str, Any]:
+    described = {
+        "name": name,
+        "in": where,
+        "required": required or where == "path",
+        "schema": {key: value for key, value in schema.items() if key != "description"},
+    }
+    if "description" in schema:
+        described["description"] = schema["description"]
+    return described
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that is left out is left out; it has no way of being null."""
+    rest = {key: value for key, value in schema.items() if not (key == "default" and value is None)}
+    alternatives = [inner for inner in rest.pop("anyOf", []) if inner != {"type": "null"}]
+    if len(alternatives) == 1:
+        return {**rest, **alternatives[0]}
+    return {**rest, "anyOf": alternatives} if alternatives else rest
+
+
+def _responses(op: Operation) -> dict[str, Any]:
+    success: dict[str, Any] = {
+        "description": "Done; there is nothing to say." if op.status == 204 else "Done."
+    }
+    if op.status != 204:
+        schema = _schema(op.answer_type) if op.media_type == "application/json" else {"type": "string"}
+        success["content"] = {op.media_type: {"schema": schema}}
+    if op.is_limited:
+        success["headers"] = {
+            name: {"description": text, "schema": {"type": "integer"}}
+            for name, text in _LIMIT_HEADERS.items()
+        }
+    responses = {str(op.status): success}
+    for status in op.other_statuses:
+        responses[str(status)] = success
+    grouped: dict[int, list[type[LeadFuelError]]] = {}
+    for error in _errors(op):
+        grouped.setdefault(error.status, []).append(error)
+    for status, errors in grouped.items():
+        responses.setdefault(str(status), _problem(status, errors))
+    return dict(sorted(responses.items()))
+
+
+class BadRequest(LeadFuelError):
+    """The request cannot be understood: a broken header, or a body that is not what it claims to be."""
+
+    status = 400
+    slug = "bad-request"
+    title = "The request cannot be understood"
+
+
+def _errors(op: Operation) -> list[type[LeadFuelError]]:
+    found: list[type[LeadFuelError]] = [BadRequest, LeadFuelError, Unavailable, *op.errors]
+    if op.access != "public":
+        found += [Unauthenticated, TooManyRequests, intake.WrongShape]
+    if op.access == "admin":
+        found += [NotAllowed]
+    if op.path_type is not None:
+        found += [NotFound]
+    if op.body_type is not None:
+        found += [intake.BadJson, intake.WrongContentType, intake.TooLarge, intake.WrongShape, Invalid]
+    if op.upload_type is not None:
+        found += [intake.WrongContentType, intake.TooLarge, intake.WrongShape]
+    return _distinct(found)
+
+
+def _problem(status: int, errors: list[type[LeadFuelError]]) -> dict[str, Any]:
+    slugs = ", ".join(f"`{error.slug}`" for error in errors)
+    described: dict[str, Any] = {
+        "description": f"{errors[0].title} ({slugs}).",
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": _REF.format(name=Problem.__name__)},
+                "examples": {error.slug: {"value": _example(error)} for error in errors},
+            }
+        },
+    }
+    if status == TooManyRequests.status:
+        described["headers"] = {
+            "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}
+        }
+    if status == Unauthenticated.status:
+        described["headers"] = {
+            "WWW-Authenticate": {"description": "How to say who you are", "schema": {"type": "string"}}
+        }
+    return described
+
+
+def _example(error: type[LeadFuelError]) -> dict[str, Any]:
+    example: dict[str, Any] = {
+        "type": f"/problems/{error.slug}",
+        "title": error.title,
+        "status": error.status,
+        "detail": " ".join((error.__doc__ or error.title).split()),
+        "request_id": "5d9e7c1f0b8a4d3e9f6a2b1c0d4e8f7a",
+    }
+    if error.status == 422:
+        example["errors"] = [
+            {"path": "limit", "message": "Expected int <= 500"},
+        ]
+    return example

@@ -1,0 +1,311 @@
+"""One endpoint, declared once: `@operation(…)` over a typed function says what OpenAPI tells and the
+server enforces.
+
+The types of the arguments named `path`, `query` and `body` are read strictly from the request; the type
+returned is what the answer holds. A request is one transaction: it opens lazily, and commits after the
+answer has been encoded and before its first byte is sent.
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from inspect import getdoc
+from typing import Any, Final, Literal, get_type_hints
+from urllib.parse import parse_qsl
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import body as intake
+from api.auth import NotAllowed, Unauthenticated
+from api.limits import TooManyRequests
+from api.services import Services
+from core.errors import LeadFuelError, NotFound
+from core.ids import UserId
+from db.sessions import ANON, SERVICE, Actor, member
+from domain.accounts import User
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Access = Literal["public", "member", "admin"]
+# What the transaction of a request may do: read or write as the user, write as the service for an
+# administrator, or nothing because the handler opens its own.
+Session = Literal["none", "read", "write", "service"]
+
+MAX_QUERY_FIELDS: Final = 50
+_PARAMETER: Final = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """An answer that is not JSON."""
+
+    content: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file that is made while it is sent."""
+
+    rows: AsyncIterator[bytes]
+    media_type: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithStatus:
+    """An answer whose status is not the operation's usual one."""
+
+    content: Any
+    status: int
+
+
+@dataclass(slots=True)
+class Call:
+    """A request on its way through its handler."""
+
+    request: Request[Any, Any, Any]
+    services: Services
+    user_or_none: User | None
+    session_or_none: AsyncSession | None = None
+
+    @property
+    def user(self) -> User:
+        if self.user_or_none is None:
+            raise Unauthenticated("This path needs a bearer token.")
+        return self.user_or_none
+
+    @property
+    def user_id(self) -> UserId:
+        return self.user.id
+
+    @property
+    def actor(self) -> Actor:
+        return ANON if self.user_or_none is None else member(self.user_or_none.id)
+
+    @property
+    def session(self) -> AsyncSession:
+        if self.session_or_none is None:
+            raise TypeError("this operation is declared with session='none'")
+        return self.session_or_none
+
+
+Handle = Callable[..., Coroutine[Any, Any, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """Everything there is to know of an endpoint."""
+
+    method: Method
+    path: str
+    name: str
+    tag: str
+    summary: str
+    description: str
+    handle: Handle
+    access: Access
+    session: Session
+    status: int
+    path_type: type[Any] | None
+    query_type: type[Any] | None
+    body_type: type[Any] | None
+    answer_type: Any
+    upload_type: type[Any] | None
+    media_type: str
+    errors: tuple[type[LeadFuelError], ...]
+    example: Any
+    other_statuses: tuple[int, ...]
+
+    @property
+    def is_limited(self) -> bool:
+        return self.access != "public"
+
+    def handler(self) -> HTTPRouteHandler:
+        """The same as Litestar's own kind of thing."""
+
+        async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
+            return await _serve(self, request)
+
+        return HTTPRouteHandler(
+            _PARAMETER.sub(r"{\1:str}", self.path),
+            http_method=self.method,
+            name=self.name,
+            include_in_schema=False,
+            status_code=self.status,
+            opt={"operation": self},
+        )(endpoint)
+
+
+def operation(
+    method: Method,
+    path: str,
+    *,
+    tag: str,
+    summary: str,
+    access: Access = "member",
+    session: Session = "none",
+    status: int | None = None,
+    upload: type[Any] | None = None,
+    media_type: str = "application/json",
+    errors: Sequence[type[LeadFuelError]] = (),
+    example: Any = None,
+    other_statuses: Sequence[int] = (),
+) -> Callable[[Handle], Operation]:
+    """Declare an endpoint over the function that serves it; its docstring is the description."""
+
+    def declare(handle: Handle) -> Operation:
+        hints = get_type_hints(handle, include_extras=True)
+        answer = hints.get("return")
+        is_empty = answer is None or answer is type(None)
+        return Operation(
+            method=method,
+            path=path,
+            name=handle.__name__,
+            tag=tag,
+            summary=summary,
+            description=" ".join((getdoc(handle) or summary).split()),
+            handle=handle,
+            access=access,
+            session=session,
+            status=status or (204 if is_empty else 200),
+            path_type=hints.get("path"),
+            query_type=hints.get("query"),
+            body_type=hints.get("body"),
+            answer_type=None if is_empty else answer,
+            upload_type=upload,
+            media_type=media_type,
+            errors=tuple(errors),
+            example=example,
+            other_statuses=tuple(other_statuses),
+        )
+
+    return declare
+
+
+async def _serve(op: Operation, request: Request[Any, Any, Any]) -> Response[Any]:
+    services: Services = request.app.state.services
+    user = await _admit(op, request, services)
+    call = Call(request, services, user)
+    arguments = await _arguments(op, request, services)
+    async with AsyncExitStack() as transaction:
+        if op.session != "none":
+            actor = SERVICE if op.session == "service" else call.actor
+            call.session_or_none = await transaction.enter_async_context(
+                services.database.transaction(actor, read_only=op.session == "read")
+            )
+        answer = await op.handle(call, **arguments)
+        return _render(op, answer)
+
+
+async def _admit(op: Operation, request: Request[Any, Any, Any], services: Services) -> User | None:
+    """Count the request, then say who asks; an error when the route is not for them."""
+    if op.access == "public":
+        return None
+    refusal: LeadFuelError | None = None
+    user_id: UserId | None = None
+    try:
+        user_id = services.authenticator.claimed_by(request)
+    except LeadFuelError as error:
+        refusal = error
+    # Requests without a good token are counted by their address, so that guessing is bounded, too.
+    who = f"user:{user_id}" if user_id else f"address:{client_address(request)}"
+    standing = await services.limiter.hit(who=who, route=op.name)
+    request.scope["state"]["limit_headers"] = standing.headers()
+    if standing.used > standing.limit:
+        raise TooManyRequests(
+            f"This installation takes {standing.limit} requests a minute to this path.",
+            limit=standing.limit,
+            retry_after_s=standing.resets_in_s,
+        )
+    if refusal is not None or user_id is None:
+        raise refusal or Unauthenticated("This path needs a bearer token.")
+    user = await services.authenticator.user(user_id, afresh=op.access == "admin")
+    structlog.contextvars.bind_contextvars(**{"user.id": str(user.id)})
+    if op.access == "admin" and not user.is_admin:
+        raise NotAllowed("This path is for administrators of the installation.")
+    return user
+
+
+def client_address(request: Request[Any, Any, Any]) -> str:
+    """The peer's address, or what the trusted proxies in front of us say it is."""
+    peer = request.client.host if request.client else "unknown"
+    hops: int = request.app.state.services.settings.api.trusted_proxies
+    if hops < 1:
+        return peer
+    # Each proxy appends the address it saw: the one our outermost trusted proxy saw is the `hops`-th from
+    # the right; whatever stands left of it was sent by the client and proves nothing.
+    forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
+    return forwarded[-hops] if len(forwarded) >= hops and forwarded[-hops] else peer
+
+
+async def _arguments(op: Operation, request: Request[Any, Any, Any], services: Services) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    if op.path_type is not None:
+        try:
+            arguments["path"] = intake.convert(request.path_params, op.path_type)
+        except intake.WrongShape:
+            raise NotFound("There is no such record.") from None
+    query = _query(request, op.query_type)
+    if op.query_type is not None:
+        arguments["query"] = intake.convert(query, op.query_type)
+    elif query and op.access != "public":
+        raise _unknown_parameters(query)
+    if op.body_type is not None:
+        limit = services.settings.api.body_limit_bytes
+        arguments["body"] = await intake.read_json(request, op.body_type, limit_bytes=limit)
+    return arguments
+
+
+def _query(request: Request[Any, Any, Any], kind: type[Any] | None) -> dict[str, str]:
+    """The query's parameters, each once, decoded strictly."""
+    try:
+        pairs = parse_qsl(
+            request.scope["query_string"].decode("latin-1"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_QUERY_FIELDS,
+        )
+    except ValueError:
+        raise intake.WrongShape(
+            "The query cannot be read.",
+            errors=[{"path": "", "message": "It has too many parameters, or is not UTF-8."}],
+        ) from None
+    query: dict[str, str] = {}
+    for name, value in pairs:
+        if name in query and kind is not None:
+            raise intake.WrongShape(
+                "A parameter is given more than once.",
+                errors=[{"path": name[:80], "message": "This parameter can be given once."}],
+            )
+        query[name] = value
+    return query
+
+
+def _unknown_parameters(query: dict[str, str]) -> intake.WrongShape:
+    errors = [{"path": name[:80], "message": "This path has no parameters."} for name in query]
+    return intake.WrongShape("This path has no parameters.", errors=errors[: intake.MAX_ERRORS])
+
+
+def _render(op: Operation, answer: Any) -> Response[Any]:
+    """The answer's bytes, made while the transaction can still be undone."""
+    status = op.status
+    if isinstance(answer, WithStatus):
+        answer, status = answer.content, answer.status
+    if isinstance(answer, Download):
+        return Stream(
+            answer.rows,
+            status_code=status,
+            media_type=answer.media_type,
+            headers={"Content-Disposition": f'attachment; filename="{answer.filename}"'},
+        )
+    if isinstance(answer, Text):
+        return Response(answer.content, status_code=status, media_type=answer.media_type)
+    if answer is None:
+        return Response(None, status_code=status)
+    return Response(msgspec.json.encode(answer), status_code=status, media_type="application/json")

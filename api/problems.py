@@ -1,0 +1,174 @@
+"""Errors as HTTP: the only place that knows how a failure looks on the wire.
+
+Each face of the API answers in its own shape, chosen by the path's prefix in `FACES`. Whatever is not a
+`LeadFuelError` is our fault: it is logged once, here, and leaves with an id and nothing of its inside.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from core.errors import LeadFuelError
+from core.logs import get_logger
+
+log = get_logger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+# SQLSTATE classes that say "not now" rather than "never": lost connections, exhausted resources,
+# an operator's intervention (which includes our own statement timeout).
+_PASSING_SQLSTATES: Final = ("08", "53", "57")
+
+
+class FieldError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing wrong with a request: where, what, and what would do instead."""
+
+    path: Annotated[str, msgspec.Meta(description="Where, as in `filters.contacts.include.titles[0]`")]
+    message: str
+    allowed: Annotated[list[str], msgspec.Meta(description="The nearest allowed values")] = []
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error as RFC 9457 has it."""
+
+    type: Annotated[str, msgspec.Meta(description="`/problems/{slug}`, where the kind is explained")]
+    title: str
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)]
+    detail: str
+    request_id: Annotated[str, msgspec.Meta(description="What to quote when asking for help")]
+    errors: list[FieldError] = []
+    facts: Annotated[
+        dict[str, Any], msgspec.Meta(description="Figures a program can act on, such as `retry_after_s`")
+    ] = {}
+
+
+class Unavailable(LeadFuelError):
+    """A part we depend on does not answer. The request can be repeated as it is."""
+
+    status = 503
+    slug = "unavailable"
+    title = "Not available at the moment"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong, before any face gives it a shape."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str
+    request_id: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+_HTTP: Final[dict[int, tuple[str, str, str]]] = {
+    400: ("bad-request", "The request cannot be understood", "The request cannot be understood."),
+    404: ("not-found", "Not found", "There is nothing under this path."),
+    405: ("method-not-allowed", "This path has no such verb", "This path does not take this verb."),
+    413: ("too-large", "The body is too large", "The body is larger than this path takes."),
+}
+
+
+def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's exception handler for everything: describe, log what is ours, render for the face."""
+    failure = describe(error, request_id=request.scope["state"].get("request_id", ""))
+    if failure.status >= 500:
+        log.error("request failed", exc_info=error, **{"error.slug": failure.slug})
+    path = request.scope["path"]
+    render = next(render for prefix, render in FACES if path.startswith(prefix))
+    return render(failure)
+
+
+def describe(error: Exception, *, request_id: str) -> Failure:
+    """Give any exception a status, a slug and words; nothing internal passes."""
+    if isinstance(error, LeadFuelError) and error.status < 500:
+        return _known(error, request_id)
+    if isinstance(error, LeadFuelError) and error.status == Unavailable.status:
+        return _known(error, request_id)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        slug, title, detail = _HTTP.get(error.status_code, _HTTP[400])
+        return Failure(
+            error.status_code, slug, title, detail, request_id, headers=_allow(error.headers or {})
+        )
+    if _is_passing(error):
+        return _known(Unavailable("A part of this service does not answer at the moment."), request_id)
+    internal = LeadFuelError("Something went wrong on our side; it has been logged under this id.")
+    return _known(internal, request_id)
+
+
+def _known(error: LeadFuelError, request_id: str) -> Failure:
+    headers = {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="leadfuel"'
+    if "retry_after_s" in error.facts:
+        headers["Retry-After"] = str(error.facts["retry_after_s"])
+    return Failure(error.status, error.slug, error.title, error.detail, request_id, error.facts, headers)
+
+
+def _allow(headers: Mapping[str, str]) -> dict[str, str]:
+    """Of a framework error's headers only `Allow` is meant for the caller."""
+    allowed = next((value for name, value in headers.items() if name.lower() == "allow"), None)
+    return {} if allowed is None else {"Allow": allowed}
+
+
+def _is_passing(error: Exception) -> bool:
+    if isinstance(error, DBAPIError):
+        sqlstate = getattr(error.orig, "sqlstate", None) or ""
+        if sqlstate:
+            return sqlstate.startswith(_PASSING_SQLSTATES)
+        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    sqlstate = getattr(error, "sqlstate", None)
+    if isinstance(sqlstate, str):
+        return sqlstate.startswith(_PASSING_SQLSTATES)
+    return isinstance(error, PoolTimeout | TimeoutError | ConnectionError)
+
+
+def problem_json(failure: Failure) -> Response[bytes]:
+    """LeadFuel's own face, and that of every path that belongs to no other."""
+    facts = dict(failure.facts)
+    errors = facts.pop("errors", None) or []
+    body: dict[str, Any] = {
+        "type": f"/problems/{failure.slug}",
+        "title": failure.title,
+        "status": failure.status,
+        "detail": failure.detail,
+        "request_id": failure.request_id,
+    }
+    if errors:
+        body["errors"] = [
+            {**error, "allowed": [str(value) for value in error["allowed"]]}
+            if error.get("allowed")
+            else error
+            for error in errors
+        ]
+    if facts:
+        body["facts"] = facts
+    return Response(
+        content=msgspec.json.encode(body, enc_hook=str),
+        status_code=failure.status,
+        headers=dict(failure.headers),
+        media_type=MEDIA_TYPE,
+    )
+
+
+Renderer = Callable[[Failure], Response[bytes]]
+# Path prefix -> the face's error shape; the first that fits is taken.
+FACES: Final[tuple[tuple[str, Renderer], ...]] = (("/v1/", problem_json), ("", problem_json))
+
+
+def kinds() -> dict[str, type[LeadFuelError]]:
+    """Every slug an answer can carry and the class that explains it (of those imported)."""
+    found: dict[str, type[LeadFuelError]] = {}
+    waiting = [LeadFuelError]
+    while waiting:
+        kind = waiting.pop()
+        found.setdefault(kind.slug, kind)
+        waiting += kind.__subclasses__()
+    return dict(sorted(found.items()))

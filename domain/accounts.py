@@ -1,0 +1,102 @@
+"""Users: who may use this installation. Signing up and plans come on top of this."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.errors import LeadFuelError
+from core.ids import UserId
+
+Role = Literal["member", "admin"]
+
+
+class BadAddress(LeadFuelError):
+    """The text is no e-mail address, so nobody can be called by it."""
+
+    status = 422
+    slug = "bad-address"
+    title = "Not an e-mail address"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person with an account."""
+
+    id: UserId
+    email: str
+    role: Role
+    plan_id: str
+    credit_balance: int
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a user has subscribed to."""
+
+    id: str
+    name: str
+    monthly_credits: int
+
+
+_COLUMNS = "id, email::text AS email, role, plan_id, credit_balance"
+
+
+async def get(session: AsyncSession, *, user_id: UserId) -> User | None:
+    """The user of this id, when there is one and the session may know it."""
+    # Every row a session may see is also bounded by the policies of app.users.
+    found = await session.execute(text(f"SELECT {_COLUMNS} FROM app.users WHERE id = :id"), {"id": user_id})  # noqa: S608
+    row = found.one_or_none()
+    return None if row is None else _user(row)
+
+
+async def find_or_create_user(session: AsyncSession, *, email: str, admin: bool = False) -> User:
+    """The user of this address, made when there is none; `admin` raises a member, False lowers nobody.
+
+    Needs a session of the service role: nobody makes users in another's name.
+    """
+    address = read_address(email)
+    # The update that changes nothing makes RETURNING speak for a user who is there already.
+    statement = text(
+        f"""INSERT INTO app.users AS u (email, role) VALUES (:email, :role)
+            ON CONFLICT (email) DO UPDATE
+            SET role = CASE WHEN excluded.role = 'admin' THEN 'admin' ELSE u.role END
+            RETURNING {_COLUMNS}"""  # noqa: S608 - a constant list of columns
+    )
+    found = await session.execute(statement, {"email": address, "role": "admin" if admin else "member"})
+    return _user(found.one())
+
+
+async def plan_of(session: AsyncSession, *, user: User) -> Plan:
+    """The plan a user has."""
+    found = await session.execute(
+        text("SELECT id, name, monthly_credits FROM app.plans WHERE id = :id"), {"id": user.plan_id}
+    )
+    row = found.one()
+    return Plan(id=row.id, name=row.name, monthly_credits=row.monthly_credits)
+
+
+def read_address(email: str) -> str:
+    """An address as it is stored: checked for its syntax, in lower case."""
+    try:
+        return validate_email(
+            email.strip(), check_deliverability=False, test_environment=True
+        ).normalized.lower()
+    except EmailNotValidError:
+        raise BadAddress(f"{email.strip()[:80]!r} is not an e-mail address.") from None
+
+
+def _user(row: Row[Any]) -> User:
+    return User(
+        id=UserId(row.id),
+        email=row.email,
+        role=row.role,
+        plan_id=row.plan_id,
+        credit_balance=row.credit_balance,
+    )
