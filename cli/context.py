@@ -63,7 +63,7 @@ def _remembered(home: Path) -> dict[str, str]:
     if remembered is None:
         return {}
     variables = stack.environment(remembered)
-    if not stack.postgres_alive(remembered):
+    if not stack.is_alive(remembered, "postgres"):
         variables.pop("DATABASE_URL", None)
         variables.pop("MIGRATION_DATABASE_URL", None)
     return variables

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import shutil
 import sys
 import time
 from dataclasses import asdict
@@ -83,14 +82,15 @@ def down(*, delete_data: bool, yes: bool) -> None:
     if state is None:
         click.echo(f"There is no stack in {home}.")
         return
-    folders = stacks.folders_of(state)
-    if delete_data and not yes:
-        click.confirm(f"Delete all data in {', '.join(map(str, folders))}?", abort=True)
+    if not delete_data:
+        stacks.down(home, report=click.echo)
+        return
+    if not yes:
+        folders = ", ".join(map(str, stacks.data_folders(state)))
+        click.confirm(f"Delete all data of the stack in {folders}?", abort=True)
     stacks.down(home, report=click.echo)
-    if delete_data:
-        for folder in folders:
-            shutil.rmtree(folder)
-            click.echo(f"{folder}: deleted")
+    for folder in stacks.delete(home):
+        click.echo(f"{folder}: deleted")
 
 
 @stack.command()
@@ -137,6 +137,9 @@ def env(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(variables, indent=2))
         return
+    for part in stacks.status(home):
+        if part.condition not in {"running", "starting"}:
+            click.echo(f"# {part.title}: {part.condition}", err=True)
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 

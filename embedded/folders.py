@@ -41,21 +41,35 @@ def make_home(home: Path) -> Path:
     return home
 
 
-def data_folder(home: Path, name: str, identity: Identity | None) -> Path:
-    """Choose where the data of a server that runs as `identity` lies, and make its parent folder.
+def server_folder(home: Path, name: str, identity: Identity | None) -> Path:
+    """Choose where a server that runs as `identity` has its data; makes nothing."""
+    if identity is None or is_reachable(home, identity):
+        return home / name
+    return system_folder(home) / name
 
-    The folder itself is returned without being made; its parent belongs to `identity`.
-    """
-    parent = home / name
-    if identity is not None and not is_reachable(home, identity):
-        parent = SYSTEM_DATA / _key(home) / name
+
+def make_server_folder(folder: Path, identity: Identity | None) -> None:
+    """Make the folder and give it to the server's user; raises `NoFolder`."""
     try:
-        parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         if identity is not None:
-            os.chown(parent, identity.uid, identity.gid)
+            os.chown(folder, identity.uid, identity.gid)
     except OSError as error:
-        raise NoFolder(f"{parent} cannot be made: {error.strerror}.", path=str(parent)) from error
-    return parent
+        raise NoFolder(f"{folder} cannot be made: {error.strerror}.", path=str(folder)) from error
+    if identity is not None and not is_reachable(folder, identity):
+        raise NoFolder(
+            f"{folder} holds the data, but a folder above it is now closed to the user `nobody`, as whom "
+            "PostgreSQL runs when root starts it. Open it (chmod o+x) or move the project.",
+            path=str(folder),
+        )
+
+
+def follow_move(old: Path, new: Path, identity: Identity | None) -> None:
+    """Take the data outside of a home along when the home was moved (not when it was copied)."""
+    outside = system_folder(old)
+    if identity is None or old.exists() or not outside.exists() or system_folder(new).exists():
+        return
+    outside.rename(system_folder(new))
 
 
 def is_reachable(folder: Path, identity: Identity) -> bool:
@@ -96,14 +110,6 @@ def cache_folder(home: Path, environ: Mapping[str, str], identity: Identity | No
 
 
 def system_folder(home: Path) -> Path:
-    """Return the folder outside of `home` that may hold its data (see `data_folder`)."""
-    return SYSTEM_DATA / _key(home)
-
-
-def digest(home: Path) -> str:
-    """Return a short name of this home that no other has."""
-    return hashlib.sha256(os.fsencode(os.path.realpath(home))).hexdigest()[:12]
-
-
-def _key(home: Path) -> str:
-    return f"{home.parent.name or 'root'}-{digest(home)}"
+    """Return the folder outside of `home` that may hold its data."""
+    digest = hashlib.sha256(os.fsencode(os.path.realpath(home))).hexdigest()[:12]
+    return SYSTEM_DATA / f"{home.parent.name or 'root'}-{digest}"

@@ -4,6 +4,7 @@ A part knows how to prepare and start its process, how to ask whether it answers
 its own (strays of a killed command included) and how to stop them. It holds no state of its own.
 """
 
+import functools
 import signal
 import time
 from abc import ABC, abstractmethod
@@ -17,18 +18,30 @@ import psutil
 from core.settings import StackSettings
 from embedded import folders, postgres_server, processes, redis_server
 from embedded.opensearch import server as opensearch_server
-from embedded.state import Part, PartName, Secrets
+from embedded.state import Part, PartName, Secrets, StackState
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What every part needs to know to come up."""
 
-    home: Path
-    secrets: Secrets
+    state: StackState
     settings: StackSettings
     environ: Mapping[str, str]
     durable: bool
+
+    @property
+    def home(self) -> Path:
+        return Path(self.state.home)
+
+    @property
+    def secrets(self) -> Secrets:
+        return self.state.secrets
+
+    @property
+    def cluster(self) -> str:
+        """Return the name that this stack's PostgreSQL and OpenSearch bear."""
+        return f"leadfuel-{self.state.id}"
 
     def log(self, name: PartName) -> Path:
         return self.home / "logs" / f"{name}.log"
@@ -47,10 +60,6 @@ class Service(ABC):
         self.report = report
 
     @abstractmethod
-    def folder(self) -> Path:
-        """Return the folder in which its process runs and which no other process of its kind has."""
-
-    @abstractmethod
     def prepare(self) -> Part:
         """Make what has to be there before a start: programs, data. Returns what is known by then."""
 
@@ -61,7 +70,8 @@ class Service(ABC):
     def answers(self, part: Part) -> bool: ...
 
     @abstractmethod
-    def is_ours(self, process: psutil.Process) -> bool: ...
+    def is_ours(self, process: psutil.Process) -> bool:
+        """Whether a process is this part of this stack; may raise psutil's errors."""
 
     @abstractmethod
     def urls(self, part: Part) -> dict[str, str]:
@@ -74,8 +84,13 @@ class Service(ABC):
     def settle(self, part: Part) -> None:  # noqa: B027 - most parts are ready when they answer
         """Wait for what is worth waiting for once the part answers."""
 
+    def process(self, part: Part) -> psutil.Process | None:
+        """Return the remembered process if it still runs."""
+        return processes.find(part.pid, part.started, self.is_ours)
+
     def processes(self) -> list[psutil.Process]:
-        return processes.strays(self.folder(), self.is_ours) if self.folder().exists() else []
+        """Return every process of this part, also those that nobody remembered."""
+        return processes.marked(self.is_ours)
 
     def stop(self, running: list[psutil.Process]) -> None:
         processes.stop(running, number=signal.SIGTERM, patience_s=20)
@@ -86,12 +101,18 @@ class Postgres(Service):
     title = "PostgreSQL"
     variable = "DATABASE_URL"
 
+    @functools.cached_property
     def folder(self) -> Path:
+        """Return where the data lies: where it was put, else where the server can reach it."""
+        remembered = self.around.state.part(self.name).data
+        if remembered is not None and (Path(remembered) / "PG_VERSION").exists():
+            return Path(remembered)
         identity = processes.service_identity()
-        return folders.data_folder(self.around.home, "postgres", identity) / "data"
+        return folders.server_folder(self.around.home, "postgres", identity) / "data"
 
     def prepare(self) -> Part:
-        data = self.folder()
+        data = self.folder
+        folders.make_server_folder(data.parent, processes.service_identity())
         if not (data / "PG_VERSION").exists():
             self.report("making the database")
             postgres_server.create(
@@ -106,20 +127,20 @@ class Postgres(Service):
 
     def start(self, part: Part) -> psutil.Process:
         return postgres_server.start(
-            self.folder(),
+            self.folder,
             programs=self._programs(),
             port=part.known_port,
-            configuration=postgres_server.Configuration(**part.options),
+            configuration=postgres_server.Configuration(cluster=self.around.cluster, **part.options),
             identity=processes.service_identity(),
             environ=self.around.environ,
             log=self.around.log(self.name),
         )
 
     def answers(self, part: Part) -> bool:
-        return postgres_server.answers(self.folder(), part.known_port, programs=self._programs())
+        return postgres_server.answers(self.folder, part.known_port, programs=self._programs())
 
     def is_ours(self, process: psutil.Process) -> bool:
-        return postgres_server.is_ours(process)
+        return postgres_server.is_ours(process, self.folder, self.around.cluster)
 
     def options(self) -> dict[str, Any]:
         return {"buffers_mb": self.around.settings.postgres_buffers_mb, "durable": self.around.durable}
@@ -153,15 +174,16 @@ class Redis(Service):
     title = "Redis"
     variable = "REDIS_URL"
 
+    @property
     def folder(self) -> Path:
-        return self.around.home / "redis" / "data"
+        return self.around.home / "redis"
 
     def prepare(self) -> Part:
-        return Part(data=str(self.folder()), version=redis_server.VERSION)
+        return Part(data=str(self.folder / "data"), version=redis_server.VERSION)
 
     def start(self, part: Part) -> psutil.Process:
         return redis_server.start(
-            self.around.home / "redis",
+            self.folder,
             port=part.known_port,
             password=self.around.secrets.redis_password,
             durable=self.around.durable,
@@ -173,7 +195,7 @@ class Redis(Service):
         return redis_server.answers(part.known_port, self.around.secrets.redis_password)
 
     def is_ours(self, process: psutil.Process) -> bool:
-        return redis_server.is_ours(process)
+        return redis_server.is_ours(process, self.folder)
 
     def urls(self, part: Part) -> dict[str, str]:
         return {"REDIS_URL": f"redis://:{self.around.secrets.redis_password}@127.0.0.1:{part.port}/0"}
@@ -187,17 +209,18 @@ class OpenSearch(Service):
     ports = 2
     patience_s = 90
 
+    @property
     def folder(self) -> Path:
         return self.around.home / "opensearch"
 
     def prepare(self) -> Part:
-        self.folder().mkdir(parents=True, exist_ok=True)
-        return Part(data=str(self.folder() / "data"), version=opensearch_server.VERSION)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Part(data=str(self.folder / "data"), version=opensearch_server.VERSION)
 
     def start(self, part: Part) -> psutil.Process:
         return opensearch_server.start(
-            self.folder(),
-            cluster=self._cluster(),
+            self.folder,
+            cluster=self.around.cluster,
             http_port=part.known_port,
             transport_port=part.known_transport_port,
             heap_mb=part.options["heap_mb"],
@@ -208,29 +231,25 @@ class OpenSearch(Service):
         )
 
     def answers(self, part: Part) -> bool:
-        return opensearch_server.health(part.known_port, self._cluster()) is not None
+        return opensearch_server.health(part.known_port, self.around.cluster) is not None
 
     def settle(self, part: Part) -> None:
         """Give the indices of a former run some seconds to be read again."""
         deadline = time.monotonic() + 20
         while (
-            opensearch_server.health(part.known_port, self._cluster()) == "red"
+            opensearch_server.health(part.known_port, self.around.cluster) == "red"
             and time.monotonic() < deadline
         ):
             time.sleep(0.1)
 
     def is_ours(self, process: psutil.Process) -> bool:
-        return opensearch_server.is_ours(process)
+        return opensearch_server.is_ours(process, self.folder)
 
     def options(self) -> dict[str, Any]:
         return {"heap_mb": self.around.settings.opensearch_heap_mb}
 
     def urls(self, part: Part) -> dict[str, str]:
         return {"OPENSEARCH_URL": f"http://127.0.0.1:{part.port}"}
-
-    def _cluster(self) -> str:
-        # Its own word by which one stack's node is told from another's.
-        return f"leadfuel-{folders.digest(self.around.home)}"
 
 
 SERVICES: dict[PartName, type[Service]] = {"postgres": Postgres, "redis": Redis, "opensearch": OpenSearch}

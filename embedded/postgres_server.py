@@ -33,6 +33,7 @@ _CONFIGURATION = """\
 # Written at every start; changes belong into the environment (see docs/operations.md).
 listen_addresses = '127.0.0.1'
 port = {port}
+cluster_name = '{cluster}'
 unix_socket_directories = ''
 max_connections = 200
 password_encryption = 'scram-sha-256'
@@ -85,6 +86,7 @@ class PostgresUnavailable(LeadFuelError):
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
+    cluster: str  # the children bear it in their names
     buffers_mb: int
     durable: bool  # False only for tests: a crash of the machine may then lose the database
 
@@ -176,8 +178,16 @@ def stop(server: list[psutil.Process]) -> None:
     processes.stop(server, number=signal.SIGINT, patience_s=30)
 
 
-def is_ours(process: psutil.Process) -> bool:
-    return process.name().startswith("postgres")
+def is_ours(process: psutil.Process, data: Path, cluster: str) -> bool:
+    """Whether the process is the server over `data` or one of its children, orphaned ones included.
+
+    By command line and not by folder: root in a container may not ask for the folder of another
+    user's process.
+    """
+    if not process.name().startswith("postgres"):
+        return False
+    words = process.cmdline()
+    return str(data) in words or any(word.startswith(f"postgres: {cluster}:") for word in words)
 
 
 def answers(data: Path, port: int, *, programs: Path) -> bool:
@@ -244,6 +254,7 @@ def _configuration(port: int, configuration: Configuration) -> str:
     memory = psutil.virtual_memory().total // 2**20
     return _CONFIGURATION.format(
         port=port,
+        cluster=configuration.cluster,
         buffers_mb=configuration.buffers_mb,
         cache_mb=max(configuration.buffers_mb * 2, memory // 4),
         fsync="on" if configuration.durable else "off",

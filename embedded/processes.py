@@ -1,8 +1,8 @@
 """Child processes that outlive the command which started them, and how to find and end them again.
 
 A process is known by pid *and* start time, because a pid alone is used again. One that was never
-remembered (its command was killed between the start and the note) is found by its program and the
-folder it runs in, which every part has to itself.
+remembered (its command was killed between the start and the note) is found by a mark that only this
+stack's processes bear: a name or folder in their command line.
 """
 
 import contextlib
@@ -73,30 +73,28 @@ def start(
     return psutil.Process(process.pid)
 
 
-def is_alive(pid: int | None, started: float | None) -> bool:
-    return find(pid, started) is not None
-
-
-def find(pid: int | None, started: float | None) -> psutil.Process | None:
+def find(
+    pid: int | None, started: float | None, is_ours: Callable[[psutil.Process], bool]
+) -> psutil.Process | None:
     """Return the very process that was started as `pid` at `started`, if it still runs."""
     if pid is None or started is None:
         return None
     try:
         process = psutil.Process(pid)
-        if abs(process.create_time() - started) > 1:
+        # A clock that was set moves every start time; the mark then tells.
+        if abs(process.create_time() - started) > 1 and not is_ours(process):
             return None
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return None
     return process if _runs(process) else None
 
 
-def strays(folder: Path, program: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
-    """Find processes of `program` that run in `folder`, remembered or not."""
-    real = os.path.realpath(folder)
+def marked(is_ours: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+    """Find the running processes that bear a mark, remembered or not."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.cwd() == real and program(process) and _runs(process):
+            if is_ours(process) and _runs(process):
                 found.append(process)
     return found
 

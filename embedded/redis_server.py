@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import os
 import shutil
 import socket
 from collections.abc import Mapping
@@ -56,8 +57,9 @@ def start(
     )
 
 
-def is_ours(process: psutil.Process) -> bool:
-    return process.name().startswith("redis-server")
+def is_ours(process: psutil.Process, home: Path) -> bool:
+    """Whether the process is the Redis of this home; Redis rewrites its command line, not its folder."""
+    return process.name().startswith("redis-server") and process.cwd() == os.path.realpath(home / "data")
 
 
 def answers(port: int, password: str) -> bool:

