@@ -34,9 +34,7 @@ def migrate(*, target: str, as_json: bool) -> None:
 def rollback(*, steps: int, target: str | None, as_json: bool, yes: bool) -> None:
     """Undo the last migration, or several; the data of a dropped table is gone."""
     if not yes:
-        click.confirm(
-            "Tables and columns that these steps made are dropped with their data. Go on?", abort=True
-        )
+        click.confirm("What these steps made is dropped with its data. Go on?", abort=True)
     outcome = run(migrations.rollback(load_settings().database, target=target or f"-{steps}"))
     _show(outcome, as_json=as_json, verb="undone")
 

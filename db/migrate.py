@@ -13,6 +13,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from core.errors import LeadFuelError
@@ -114,7 +115,7 @@ def _call(connection: Connection, step: Callable[[Config], None]) -> None:
     made.attributes["connection"] = connection
     try:
         step(made)
-    except command.util.CommandError as error:
+    except CommandError as error:
         raise CannotMigrate(f"{error}.".replace("..", ".")) from error
 
 

@@ -39,6 +39,7 @@ async def ensure(connection: asyncpg.Connection, *, app_login: str | None) -> No
             async with connection.transaction():
                 await _create(connection)
                 await _grant(connection, app_login)
+                await _allow_temporary_tables(connection)
         except (
             asyncpg.DuplicateObjectError,
             asyncpg.UniqueViolationError,
@@ -50,7 +51,8 @@ async def ensure(connection: asyncpg.Connection, *, app_login: str | None) -> No
         except asyncpg.InsufficientPrivilegeError as error:
             raise CannotPrepareRoles(
                 "The owner's login cannot create or grant the roles "
-                f"{', '.join(NAMES)} ({error}). Give it CREATEROLE, or create and grant them as an administrator."
+                f"{', '.join(NAMES)} ({error}). "
+                "Give it CREATEROLE, or create and grant them as an administrator."
             ) from error
         else:
             return
@@ -72,7 +74,7 @@ async def _grant(connection: asyncpg.Connection, app_login: str | None) -> None:
             f"CREATE ROLE {_quoted(app_login)} LOGIN NOINHERIT PASSWORD '…'."
         )
     if await connection.fetchval(
-        "SELECT rolsuper OR $1 = current_user FROM pg_roles WHERE rolname = $1", login
+        "SELECT rolsuper OR rolname = current_user FROM pg_roles WHERE rolname = $1", login
     ):
         raise CannotPrepareRoles(
             f"DATABASE_URL must not log in as {login!r}: row-level security would not hold the app. "
@@ -81,6 +83,25 @@ async def _grant(connection: asyncpg.Connection, app_login: str | None) -> None:
     for name in NAMES:
         if not await connection.fetchval("SELECT pg_has_role($1::name, $2::name, 'SET')", login, name):
             await connection.execute(f"GRANT {name} TO {_quoted(login)} WITH INHERIT FALSE, SET TRUE")
+
+
+async def _allow_temporary_tables(connection: asyncpg.Connection) -> None:
+    """Loads are staged in temporary tables: the service may make them, nobody else.
+
+    A copy of a database does not inherit this, so it is seen to at every run.
+    """
+    name = await connection.fetchval("SELECT current_database()")
+    owns = "SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()"
+    if await connection.fetchval(owns):
+        await connection.execute(f"REVOKE TEMPORARY ON DATABASE {_quoted(name)} FROM PUBLIC")
+        await connection.execute(f"GRANT TEMPORARY ON DATABASE {_quoted(name)} TO service_role")
+    elif not await connection.fetchval(
+        "SELECT has_database_privilege('service_role', $1, 'TEMPORARY')", name
+    ):
+        raise CannotPrepareRoles(
+            "Imports need temporary tables, and this login does not own the database. As its owner: "
+            f"GRANT TEMPORARY ON DATABASE {_quoted(name)} TO service_role."
+        )
 
 
 def _quoted(name: str) -> str:

@@ -3,6 +3,8 @@
 `is_shared` is a fact about the members (somebody but the owner has access), never a right for everybody.
 """
 
+from typing import Any
+
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Table, Text, text
 
 from db.models.base import (
@@ -28,7 +30,7 @@ lists = Table(
 Index("lists_owner_id_idx", lists.c.owner_id)
 
 
-def _list_reference() -> Column[UUID]:
+def _list_reference() -> Column[Any]:
     return Column("list_id", UUID, ForeignKey("app.lists.id", ondelete="CASCADE"), primary_key=True)
 
 

@@ -11,7 +11,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-SENIORITIES = "'owner', 'founder', 'c_suite', 'partner', 'vp', 'head', 'director', 'manager', 'senior', 'entry', 'intern'"
+SENIORITIES = """
+    'owner', 'founder', 'c_suite', 'partner', 'vp', 'head', 'director', 'manager', 'senior', 'entry', 'intern'
+"""
 EMAIL_STATUSES = "'valid', 'invalid', 'accept_all', 'webmail', 'disposable', 'unknown'"
 FUNDING_STAGES = """
     'pre_seed', 'seed', 'angel', 'series_a', 'series_b', 'series_c', 'series_d', 'series_e', 'series_f',
@@ -141,7 +143,8 @@ def _organizations() -> None:
             updated_at timestamptz NOT NULL DEFAULT app.now(),
             CONSTRAINT organizations_pkey PRIMARY KEY (id),
             CONSTRAINT organizations_funding_stage_check CHECK (funding_stage IN ({FUNDING_STAGES})),
-            CONSTRAINT organizations_employees_check CHECK (employees_min >= 0 AND employees_min <= employees_max),
+            CONSTRAINT organizations_employees_check
+                CHECK (employees_min >= 0 AND employees_min <= employees_max),
             CONSTRAINT organizations_revenue_check CHECK (revenue_min <= revenue_max),
             CONSTRAINT organizations_currency_check
                 CHECK (length(revenue_currency) = 3 AND length(funding_currency) = 3),

@@ -185,7 +185,8 @@ def _credits() -> None:
     )
     op.execute("CREATE INDEX transactions_user_id_idx ON app.transactions (user_id, id)")
     op.execute(
-        "CREATE INDEX transactions_contact_id_idx ON app.transactions (contact_id) WHERE contact_id IS NOT NULL"
+        "CREATE INDEX transactions_contact_id_idx ON app.transactions (contact_id)"
+        " WHERE contact_id IS NOT NULL"
     )
     op.execute(
         """
@@ -219,7 +220,8 @@ def _credits() -> None:
             CONSTRAINT credit_ledger_entry_key UNIQUE (user_id, kind, reference),
             CONSTRAINT credit_ledger_delta_check CHECK (delta <> 0 AND balance_after >= 0),
             CONSTRAINT credit_ledger_kind_check CHECK (
-                kind IN ('granted', 'purchased', 'spent', 'reserved', 'voided', 'expired', 'refunded', 'adjusted'))
+                kind IN ('granted', 'purchased', 'spent', 'reserved', 'voided', 'expired', 'refunded',
+                         'adjusted'))
         )
         """
     )

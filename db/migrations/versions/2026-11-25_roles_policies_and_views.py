@@ -2,6 +2,7 @@
 
 `db/access.toml` states the same once more, as the matrix that `leadfuel db check` holds against it.
 """
+# ruff: noqa: S608 - what these statements are put together from are constants of this file
 
 from alembic import op
 
@@ -110,7 +111,7 @@ MEMBERS: dict[str, tuple[str, list[Policy]]] = {
     "lists": (
         "SELECT, INSERT (id, owner_id, name), UPDATE (name), DELETE",
         [
-            # The first half is for the row that an INSERT … RETURNING shows: the function does not see it yet.
+            # The first half is for INSERT … RETURNING: the function does not see that row yet.
             ("members_read", "SELECT", f"owner_id = {UID} OR id = {MY_LISTS}", None),
             ("owners_make", "INSERT", None, f"owner_id = {UID}"),
             ("owners_rename", "UPDATE", f"id = {OWNED_LISTS}", f"id = {OWNED_LISTS}"),
@@ -272,7 +273,8 @@ def _views() -> None:
                CASE WHEN {_unlocked("email")} THEN contacts.email END AS email,
                CASE WHEN {_unlocked("phone")} THEN contacts.phone END AS phone,
                -- It may quote either of them.
-               CASE WHEN {_unlocked("email")} AND {_unlocked("phone")} THEN contacts.enrichment END AS enrichment
+               CASE WHEN {_unlocked("email")} AND {_unlocked("phone")}
+                    THEN contacts.enrichment END AS enrichment
         FROM app.contacts
         """
     )
