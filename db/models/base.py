@@ -88,10 +88,21 @@ def jsonb(name: str, default: str = "{}", **options: Any) -> Column[Any]:
 
 
 def user_reference(
-    name: str = "user_id", *, ondelete: str | None = "CASCADE", key: bool = False, nullable: bool = False
+    name: str = "user_id",
+    *,
+    ondelete: str | None = "CASCADE",
+    key: bool = False,
+    nullable: bool = False,
+    writer: bool = False,
 ) -> Column[Any]:
+    """A user; with `writer`, the one who writes the row when it names nobody."""
     return Column(
-        name, UUID, ForeignKey("app.users.id", ondelete=ondelete), primary_key=key, nullable=nullable
+        name,
+        UUID,
+        ForeignKey("app.users.id", ondelete=ondelete),
+        primary_key=key,
+        nullable=nullable,
+        server_default=text("auth.uid()") if writer else None,
     )
 
 

@@ -1,6 +1,6 @@
 """People. A member never reads `email`, `phone` or a hash here; the view `public.contacts` unmasks them."""
 
-from sqlalchemy import Boolean, Column, Computed, Date, Index, Integer, LargeBinary, Table, Text, func, text
+from sqlalchemy import Boolean, Column, Computed, Date, Index, Integer, LargeBinary, Table, Text, func
 
 from db.models.base import (
     created_at,
@@ -26,7 +26,7 @@ contacts = Table(
     Column("last_name", Text, info=pii(_PERSON)),
     Column("full_name", Text, info=pii(_PERSON)),
     words("name_terms", info=pii(_PERSON)),
-    Column("name_sort", Text, info=pii(_PERSON)),
+    Column("name_sort", Text(collation="C"), info=pii(_PERSON)),
     Column("name_search", Text, info=pii(_PERSON)),
     Column("email", Text, info=pii(_PERSON)),
     Column("phone", Text, info=pii(_PERSON)),
@@ -63,6 +63,6 @@ Index(
     postgresql_ops={"name_search": "gin_trgm_ops"},
 )
 Index("contacts_country_seniority_idx", contacts.c.country, contacts.c.seniority)
-Index("contacts_name_sort_idx", text('name_sort COLLATE "C"'), contacts.c.id)
+Index("contacts_name_sort_idx", contacts.c.name_sort, contacts.c.id)
 Index("contacts_last_refreshed_at_idx", contacts.c.last_refreshed_at.desc(), contacts.c.id)
 Index("contacts_email_idx", func.lower(contacts.c.email))

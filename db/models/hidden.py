@@ -7,7 +7,7 @@ from db.models.base import contact_reference, metadata, organization_reference, 
 hidden_contacts = Table(
     "hidden_contacts",
     metadata,
-    user_reference(key=True),
+    user_reference(key=True, writer=True),
     contact_reference(key=True),
     timestamp("hidden_at"),
 )
@@ -16,7 +16,7 @@ Index("hidden_contacts_contact_id_idx", hidden_contacts.c.contact_id)
 hidden_companies = Table(
     "hidden_companies",
     metadata,
-    user_reference(key=True),
+    user_reference(key=True, writer=True),
     organization_reference(key=True),
     timestamp("hidden_at"),
 )

@@ -8,7 +8,7 @@ icp_profiles = Table(
     "icp_profiles",
     metadata,
     uuid_key(),
-    user_reference(),
+    user_reference(writer=True),
     Column("name", Text, nullable=False),
     jsonb("filters"),
     created_at(),

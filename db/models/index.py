@@ -13,11 +13,11 @@ from sqlalchemy import (
     Integer,
     Sequence,
     SmallInteger,
+    String,
     Table,
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import CHAR
 
 from db.models.base import JSONB, SCHEMA, UUID, metadata, pii, timestamp
 
@@ -25,7 +25,8 @@ search_dirty = Table(
     "search_dirty",
     metadata,
     Column("seq", BigInteger, Identity(always=True), primary_key=True),
-    Column("entity", CHAR, nullable=False),
+    # In the database the one byte of "char", which SQLAlchemy has no name for.
+    Column("entity", String, nullable=False),
     Column("id", Integer, nullable=False),
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     # Leases and ages run by PostgreSQL's own clock, which no test moves.

@@ -22,7 +22,7 @@ lists = Table(
     "lists",
     metadata,
     uuid_key(),
-    user_reference("owner_id"),
+    user_reference("owner_id", writer=True),
     Column("name", Text, nullable=False),
     Column("is_shared", Boolean, nullable=False, server_default=text("false")),
     created_at(),
@@ -49,7 +49,7 @@ list_contacts = Table(
     metadata,
     _list_reference(),
     contact_reference(key=True),
-    user_reference("added_by", ondelete="SET NULL", nullable=True),
+    user_reference("added_by", ondelete="SET NULL", nullable=True, writer=True),
     timestamp("added_at"),
 )
 Index("list_contacts_contact_id_idx", list_contacts.c.contact_id)
@@ -60,7 +60,7 @@ list_organizations = Table(
     metadata,
     _list_reference(),
     organization_reference(key=True),
-    user_reference("added_by", ondelete="SET NULL", nullable=True),
+    user_reference("added_by", ondelete="SET NULL", nullable=True, writer=True),
     timestamp("added_at"),
 )
 Index("list_organizations_organization_id_idx", list_organizations.c.organization_id)

@@ -1,6 +1,6 @@
 """Companies. Beside each value that is searched stands what a source said, where the two can differ."""
 
-from sqlalchemy import BigInteger, Column, Date, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Column, Date, Index, Integer, Table, Text
 
 from db.models.base import created_at, identity, jsonb, metadata, place_columns, timestamp, words
 
@@ -10,7 +10,7 @@ organizations = Table(
     identity(Integer),
     Column("name", Text, nullable=False),
     Column("name_key", Text, nullable=False),
-    Column("name_sort", Text, nullable=False),
+    Column("name_sort", Text(collation="C"), nullable=False),
     Column("website", Text),
     Column("domain", Text),
     words("aliases"),
@@ -52,5 +52,5 @@ Index(
     postgresql_using="gin",
     postgresql_ops={"name_key": "gin_trgm_ops"},
 )
-Index("organizations_name_sort_idx", text('name_sort COLLATE "C"'), organizations.c.id)
+Index("organizations_name_sort_idx", organizations.c.name_sort, organizations.c.id)
 Index("organizations_employees_idx", organizations.c.employees_min, organizations.c.employees_max)
