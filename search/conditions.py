@@ -7,6 +7,7 @@ and a contact without a company fails every include on companies. `search.opense
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 from search.fields import Field
 from search.request import Entity
@@ -94,16 +95,34 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True)
-class TextPart:
-    """A part of the free text: how it was read and the words it stands on.
+class Scored:
+    """A condition and the points a record that meets it earns."""
 
-    `person` and `any` parts match their words loosely (typos, nicknames, prefixes); `title` parts by
-    terms; `company` parts by name; `place` parts by code; `topic` parts by industry, technology or keyword.
+    condition: Condition
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class LooseWord:
+    """A word to be found through typos, nicknames and prefixes: in a person's name, a company's, or both.
+
+    `also` is what else the word may mean: a title, an industry, a technology, a keyword.
     """
 
-    part: str
-    words: tuple[str, ...]
-    condition: Condition | None = None
+    word: str
+    in_person: bool
+    in_company: bool
+    also: tuple[Scored, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A part of the free text as it was read: every loose word must be found, or one alternative hold."""
+
+    part: Literal["person", "title", "company", "place", "topic", "any"]
+    text: str
+    words: tuple[LooseWord, ...] = ()
+    alternatives: tuple[Scored, ...] = ()
     means: tuple[str, ...] = ()
 
 

@@ -44,7 +44,11 @@ _CLOSED: Final = {
     "headcount_bands": vocabulary.HEADCOUNT_BANDS,
     "funding_stages": vocabulary.FUNDING_STAGES,
 }
-_PLACE_KINDS: Final = {"countries": "country", "regions": "region", "cities": "city"}
+_PLACE_KINDS: Final[dict[str, places.Kind]] = {
+    "countries": "country",
+    "regions": "region",
+    "cities": "city",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,10 @@ class _Reading:
 
 
 def read_filters(request: CountRequest, *, terms: OpenTerms) -> tuple[list[Clause], dict[str, Any]]:
-    """The clauses of a request's filters and their echo for the answer; raises `Invalid` with every mistake."""
+    """The clauses of a request's filters and their echo for the answer.
+
+    Raises `Invalid` with every mistake.
+    """
     reading = _Reading(terms)
     _check_text("q", request.q, reading)
     filters = request.filters
@@ -94,7 +101,10 @@ def read_filters(request: CountRequest, *, terms: OpenTerms) -> tuple[list[Claus
         count = len(reading.errors)
         raise Invalid(
             f"{count} filter value{'s' if count > 1 else ''} cannot be used.",
-            errors=[{**e, "path": e["path"] if e["path"] == "q" else f"filters.{e['path']}"} for e in reading.errors],
+            errors=[
+                {**e, "path": e["path"] if e["path"] == "q" else f"filters.{e['path']}"}
+                for e in reading.errors
+            ],
         )
     echo: dict[str, Any] = msgspec.to_builtins(filters)
     if reading.resolved:
@@ -178,7 +188,9 @@ def _any(conditions: list[Condition]) -> Condition:
     if isinstance(first, AnyOf) and all(isinstance(c, AnyOf) and c.field == first.field for c in unique):
         values = [v for c in unique if isinstance(c, AnyOf) for v in c.values]
         return AnyOf(first.field, tuple(dict.fromkeys(values)))
-    if isinstance(first, TermSets) and all(isinstance(c, TermSets) and c.field == first.field for c in unique):
+    if isinstance(first, TermSets) and all(
+        isinstance(c, TermSets) and c.field == first.field for c in unique
+    ):
         sets = [s for c in unique if isinstance(c, TermSets) for s in c.alternatives]
         return TermSets(first.field, tuple(dict.fromkeys(sets)))
     return first if len(unique) == 1 else Or(tuple(unique))
@@ -377,19 +389,20 @@ def _read_places(filters: PlaceFilters, at: str, fields: Mapping[str, Field], re
         _add(reading, f"{at}.near", _near(filters.near, fields["point"]))
 
 
-def place_codes(name: str) -> tuple[str, str] | None:
+def place_codes(name: str) -> tuple[places.Kind, str] | None:
     """The most exact place a name means, as its kind (country, region, city) and code."""
     place = places.parse_place(name)
     if place is None:
         return None
-    for kind in ("city", "region", "country"):
-        code = getattr(place, kind)
-        if code:
-            return kind, code
-    return None
+    most_exact_first: tuple[tuple[places.Kind, str | None], ...] = (
+        ("city", place.city),
+        ("region", place.region),
+        ("country", place.country),
+    )
+    return next(((kind, code) for kind, code in most_exact_first if code), None)
 
 
-def _read_place_codes(values: list[str], path: str, kind: str, on: Field, reading: _Reading) -> None:
+def _read_place_codes(values: list[str], path: str, kind: places.Kind, on: Field, reading: _Reading) -> None:
     found = []
     for position, value in enumerate(values):
         code = value.upper() if kind != "city" else value
@@ -404,5 +417,3 @@ def _read_place_codes(values: list[str], path: str, kind: str, on: Field, readin
 
 def _near(near: Near, on: Field) -> Within:
     return Within(on, near.point.latitude, near.point.longitude, near.km)
-
-

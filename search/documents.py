@@ -36,7 +36,8 @@ _SPECIAL: Final = {
     "organizations": {
         "key": "o.id::text",
         "name_keys": "CASE WHEN o.id IS NOT NULL THEN array_prepend(o.name_key, o.alias_keys) END",
-        "name_terms": "string_to_array(nullif(concat_ws(' ', o.name_key, array_to_string(o.alias_keys, ' ')), ''), ' ')",
+        "name_terms": "string_to_array("
+        "nullif(concat_ws(' ', o.name_key, array_to_string(o.alias_keys, ' ')), ''), ' ')",
         "point": "CASE WHEN o.latitude IS NOT NULL AND o.longitude IS NOT NULL"
         " THEN json_build_object('lat', o.latitude, 'lon', o.longitude) END",
         "headcount": "coalesce(o.employees_max, o.employees_min)",
@@ -98,7 +99,7 @@ def _select(entity: Entity) -> str:
         head, source, alias = "o.id", "app.organizations o", "o"
     document = ", ".join([head, *columns, f"{_SHOWN[entity]} AS shown"])
     return (
-        f"SELECT d.id, json_strip_nulls(row_to_json(d))::text"  # noqa: S608 - from our own tables of fields
+        "SELECT d.id, json_strip_nulls(row_to_json(d))::text"
         f" FROM (SELECT {document} FROM {source} WHERE {alias}.id = ANY(:ids)) d"
     )
 
@@ -131,7 +132,12 @@ _TYPES: Final[dict[str, dict[str, Any]]] = {
 def _mapping(field: Field) -> dict[str, Any]:
     if field.name == "past_title_terms":
         # Our own terms, one position after the other: only the gap between positions needs a text field.
-        return {"type": "text", "analyzer": "whitespace", "position_increment_gap": POSITION_GAP, "norms": False}
+        return {
+            "type": "text",
+            "analyzer": "whitespace",
+            "position_increment_gap": POSITION_GAP,
+            "norms": False,
+        }
     mapping = dict(_TYPES[field.kind])
     if field.facet and field.kind == "keyword":
         mapping["eager_global_ordinals"] = True

@@ -31,14 +31,14 @@ class Form(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, 
     """A request shape: closed, so that a misspelt filter is an error and never silently ignored."""
 
 
-class IntegerRange(Form):
+class IntegerRange(Form, frozen=True, kw_only=True):
     """Both ends belong to the range; an absent end is open."""
 
     min: Annotated[int, Meta(ge=0, le=10**9)] | None = None
     max: Annotated[int, Meta(ge=0, le=10**9)] | None = None
 
 
-class MoneyRange(Form):
+class MoneyRange(Form, frozen=True, kw_only=True):
     """An amount in whole units of one named currency."""
 
     currency: Currency
@@ -46,14 +46,14 @@ class MoneyRange(Form):
     max: Money | None = None
 
 
-class DateRange(Form):
+class DateRange(Form, frozen=True, kw_only=True):
     """Days, both included."""
 
     after: date | None = None
     before: date | None = None
 
 
-class AnyAllNot(Form):
+class AnyAllNot(Form, frozen=True, kw_only=True):
     """Any of, all of, none of."""
 
     any: Values = []
@@ -61,32 +61,32 @@ class AnyAllNot(Form):
     not_: Values = field(default_factory=list, name="not")
 
 
-class AnyAll(Form):
+class AnyAll(Form, frozen=True, kw_only=True):
     """Any of, all of."""
 
     any: Values = []
     all: Values = []
 
 
-class Point(Form):
+class Point(Form, frozen=True, kw_only=True):
     latitude: Annotated[float, Meta(ge=-90, le=90)]
     longitude: Annotated[float, Meta(ge=-180, le=180)]
 
 
-class Near(Form):
+class Near(Form, frozen=True, kw_only=True):
     """Within `km` of a point, along the earth's surface."""
 
     point: Point
     km: Annotated[float, Meta(gt=0, le=20_040)]
 
 
-class Funding(Form):
+class Funding(Form, frozen=True, kw_only=True):
     stages: Values = []
     amount: MoneyRange | None = None
     date: DateRange | None = None
 
 
-class PlaceFilters(Form):
+class PlaceFilters(Form, frozen=True, kw_only=True):
     """Where a record is: `locations` are names, the others codes as the facets give them."""
 
     locations: Values = []
@@ -96,7 +96,7 @@ class PlaceFilters(Form):
     near: Near | None = None
 
 
-class ContactFilters(PlaceFilters):
+class ContactFilters(PlaceFilters, frozen=True, kw_only=True):
     """Restrictions on a person. An empty list is no restriction."""
 
     titles: Values = []
@@ -113,7 +113,7 @@ class ContactFilters(PlaceFilters):
     months_in_role: IntegerRange | None = None
 
 
-class CompanyFilters(PlaceFilters):
+class CompanyFilters(PlaceFilters, frozen=True, kw_only=True):
     """Restrictions on a company that read alike on both sides. An empty list is no restriction."""
 
     names: Values = []
@@ -128,36 +128,36 @@ class CompanyFilters(PlaceFilters):
     last_refreshed_after: date | None = None
 
 
-class OrganizationIncludes(CompanyFilters):
+class OrganizationIncludes(CompanyFilters, frozen=True, kw_only=True):
     """What a company must meet; a plain list of technologies or keywords means any of them."""
 
     technologies: AnyAllNot | Values = []
     keywords: AnyAllNot | Values = []
 
 
-class OrganizationExcludes(CompanyFilters):
+class OrganizationExcludes(CompanyFilters, frozen=True, kw_only=True):
     """What removes a company; `not` has no place here, for it would say an include."""
 
     technologies: AnyAll | Values = []
     keywords: AnyAll | Values = []
 
 
-class ContactSides(Form):
+class ContactSides(Form, frozen=True, kw_only=True):
     include: ContactFilters = ContactFilters()
     exclude: ContactFilters = ContactFilters()
 
 
-class OrganizationSides(Form):
+class OrganizationSides(Form, frozen=True, kw_only=True):
     include: OrganizationIncludes = OrganizationIncludes()
     exclude: OrganizationExcludes = OrganizationExcludes()
 
 
-class Filters(Form):
+class Filters(Form, frozen=True, kw_only=True):
     contacts: ContactSides = ContactSides()
     organizations: OrganizationSides = OrganizationSides()
 
 
-class FacetRequest(Form):
+class FacetRequest(Form, frozen=True, kw_only=True):
     """A facet with a size of its own, or only the values whose names begin with `prefix`."""
 
     field: Value
@@ -165,7 +165,7 @@ class FacetRequest(Form):
     prefix: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
 
 
-class CountRequest(Form):
+class CountRequest(Form, frozen=True, kw_only=True):
     """Which records: everything of a search but its page."""
 
     q: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
@@ -177,7 +177,7 @@ class CountRequest(Form):
     engine: EngineName | None = None
 
 
-class SearchRequest(CountRequest):
+class SearchRequest(CountRequest, frozen=True, kw_only=True):
     """An ICP search: which records, in what order, with which counts beside them."""
 
     facets: Annotated[list[Value | FacetRequest], Meta(max_length=20)] = []

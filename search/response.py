@@ -11,14 +11,14 @@ class Answer(Struct, forbid_unknown_fields=True, kw_only=True):
     """A response shape: closed, so that its description in OpenAPI is the whole truth."""
 
 
-class Reveal(Answer):
+class Reveal(Answer, kw_only=True):
     """A locked field and what it costs; 0 credits when it is already owned."""
 
     field: Literal["email", "phone"]
     credits: int
 
 
-class Place(Answer):
+class Place(Answer, kw_only=True):
     country: str | None = None
     region: str | None = None
     city: str | None = None
@@ -27,14 +27,14 @@ class Place(Answer):
     longitude: float | None = None
 
 
-class Reason(Answer):
+class Reason(Answer, kw_only=True):
     """Why a hit matched: one met restriction, with the record's own value."""
 
     filter: str
     reason: str
 
 
-class OrganizationSummary(Answer):
+class OrganizationSummary(Answer, kw_only=True):
     """The company as it stands beside a contact."""
 
     id: int
@@ -46,7 +46,7 @@ class OrganizationSummary(Answer):
     location: Place | None = None
 
 
-class ContactHit(Answer):
+class ContactHit(Answer, kw_only=True):
     id: int
     full_name: str | None = None
     first_name: str | None = None
@@ -69,7 +69,7 @@ class ContactHit(Answer):
     why: list[Reason] | None = None
 
 
-class Amount(Answer):
+class Amount(Answer, kw_only=True):
     """An amount of money; a source that gives a band has two ends."""
 
     min: int | None = None
@@ -77,14 +77,14 @@ class Amount(Answer):
     currency: str | None = None
 
 
-class FundingSummary(Answer):
+class FundingSummary(Answer, kw_only=True):
     stage: str | None = None
     amount: int | None = None
     currency: str | None = None
     date: str | None = None
 
 
-class OrganizationHit(Answer):
+class OrganizationHit(Answer, kw_only=True):
     id: int
     name: str
     aliases: list[str] = []
@@ -107,13 +107,13 @@ class OrganizationHit(Answer):
     why: list[Reason] | None = None
 
 
-class FacetValue(Answer):
+class FacetValue(Answer, kw_only=True):
     value: str
     display_name: str
     count: int
 
 
-class Facet(Answer):
+class Facet(Answer, kw_only=True):
     """The most frequent values; `other` counts the values cut off, `missing` the records without any."""
 
     values: list[FacetValue]
@@ -121,14 +121,14 @@ class Facet(Answer):
     missing: int
 
 
-class RemovedBy(Answer):
+class RemovedBy(Answer, kw_only=True):
     """How many more records there were without this one restriction; null when time ran out."""
 
     path: str
     removes: int | None
 
 
-class Understood(Answer):
+class Understood(Answer, kw_only=True):
     """How a part of the free text was read."""
 
     part: Literal["person", "title", "company", "place", "topic", "any"]
@@ -136,13 +136,13 @@ class Understood(Answer):
     means: list[str] = []
 
 
-class CountResponse(Answer):
+class CountResponse(Answer, kw_only=True):
     total_entries: int
     engine: EngineName
     took_ms: int
 
 
-class SearchPage(Answer):
+class SearchPage(Answer, kw_only=True):
     """What a page of either entity has: its total and the counts beside the filters."""
 
     total_entries: int
@@ -158,22 +158,22 @@ class SearchPage(Answer):
     took_ms: int
 
 
-class ContactSearchResponse(SearchPage):
+class ContactSearchResponse(SearchPage, kw_only=True):
     results: list[ContactHit]
 
 
-class OrganizationSearchResponse(SearchPage):
+class OrganizationSearchResponse(SearchPage, kw_only=True):
     results: list[OrganizationHit]
 
 
 SearchResponse = ContactSearchResponse | OrganizationSearchResponse
 
 
-class Suggestion(Answer):
+class Suggestion(Answer, kw_only=True):
     value: str
     display_name: str
 
 
-class SuggestResponse(Answer):
+class SuggestResponse(Answer, kw_only=True):
     field: str
     suggestions: list[Suggestion]

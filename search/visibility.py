@@ -92,6 +92,7 @@ class Visibility:
     mode: HiddenMode
     hidden: HiddenSet
     bound: int
+    highest_organization: int
     lists: tuple[UUID, ...] = ()
     not_lists: tuple[UUID, ...] = ()
     unlocked: Literal["any", "only", "exclude"] = "any"
@@ -124,7 +125,9 @@ class Visibility:
             either.append(_bitmap("id", self.hidden.encoded_hidden("contacts")))
         return [{"bool": {"should": either, "minimum_should_match": 1}}]
 
-    def sql(self, entity: Entity | None = None, *, counting: bool = False) -> tuple[list[str], dict[str, Any]]:
+    def sql(
+        self, entity: Entity | None = None, *, counting: bool = False
+    ) -> tuple[list[str], dict[str, Any]]:
         """The rule as SQL predicates over the aliases c (contacts) and o (organizations), with parameters."""
         entity = entity or self.entity
         predicates, parameters = self._hidden_predicates(entity, counting=counting)
@@ -167,7 +170,9 @@ class Visibility:
             if self.entity == "contacts"
             else ("o", "list_organizations", "organization_id")
         )
-        member = f"EXISTS (SELECT 1 FROM app.{table} l WHERE l.{column} = {alias}.id AND l.list_id = ANY(:{{}}))"
+        member = (
+            f"EXISTS (SELECT 1 FROM app.{table} l WHERE l.{column} = {alias}.id AND l.list_id = ANY(:{{}}))"
+        )
         predicates: list[str] = []
         parameters: dict[str, Any] = {}
         if self.lists:
@@ -213,8 +218,8 @@ class HiddenCache:
 
 _VERSION = text("""
     SELECT coalesce((SELECT version FROM app.visibility_versions WHERE user_id = :user_id), 0),
-           greatest((SELECT coalesce(max(id), 0) FROM app.contacts),
-                    (SELECT coalesce(max(id), 0) FROM app.organizations))
+           (SELECT coalesce(max(id), 0) FROM app.contacts),
+           (SELECT coalesce(max(id), 0) FROM app.organizations)
 """)
 _HIDDEN = text("""
     SELECT coalesce((SELECT version FROM app.visibility_versions WHERE user_id = :user_id), 0),
@@ -224,10 +229,15 @@ _HIDDEN = text("""
 
 
 async def load(
-    session: AsyncSession, request: CountRequest, entity: Entity, *, user_id: UserId | None, cache: HiddenCache
+    session: AsyncSession,
+    request: CountRequest,
+    entity: Entity,
+    *,
+    user_id: UserId | None,
+    cache: HiddenCache,
 ) -> Visibility:
     """What this user sees; raises `UnknownList` for a list that is not theirs."""
-    version, highest = (await session.execute(_VERSION, {"user_id": user_id})).one()
+    version, contact, organization = (await session.execute(_VERSION, {"user_id": user_id})).one()
     hidden = HiddenSet(version) if user_id is None or version == 0 else cache.get(user_id, version)
     if hidden is None and user_id is not None:
         row = (await session.execute(_HIDDEN, {"user_id": user_id})).one()
@@ -239,7 +249,8 @@ async def load(
         entity=entity,
         mode=request.hidden,
         hidden=hidden or HiddenSet(0),
-        bound=bound_above(highest),
+        bound=bound_above(max(contact, organization)),
+        highest_organization=organization,
         lists=tuple(request.in_lists),
         not_lists=tuple(request.not_in_lists),
         unlocked=request.unlocked,
@@ -287,9 +298,7 @@ async def _members(session: AsyncSession, lists: list[UUID], entity: Entity, *, 
         ("list_contacts", "contact_id") if entity == "contacts" else ("list_organizations", "organization_id")
     )
     members = await session.execute(
-        text(f"SELECT {column} FROM app.{table} WHERE list_id = ANY(:lists)"),  # noqa: S608 - our own names
+        text(f"SELECT {column} FROM app.{table} WHERE list_id = ANY(:lists)"),
         {"lists": lists},
     )
     return BitMap(members.scalars().all())
-
-

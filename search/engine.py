@@ -1,0 +1,291 @@
+"""Answers a search: reads the request, asks the engine that can answer, and marks what is the user's own.
+
+OpenSearch has a time budget; when it fails or exceeds it PostgreSQL answers the same plan, and a circuit
+breaker keeps the next request from paying for that again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Final, TypeVar
+
+from opensearchpy import AsyncOpenSearch
+
+from core.errors import Invalid
+from core.logs import get_logger
+from core.settings import Settings
+from db.sessions import Actor, Database
+from search import cursor, explain, present, visibility
+from search.breaker import Breaker
+from search.conditions import Clause, Criteria
+from search.criteria import OpenTerms, read_filters
+from search.fields import FACETS, RELEVANCE, RELEVANCE_WITHOUT_TEXT, SORTS, Sort
+from search.opensearch import EngineFailed, OpenSearchEngine, connect
+from search.plan import FacetPlan, Found, Plan
+from search.postgres import PostgresEngine
+from search.request import CountRequest, EngineName, Entity, FacetRequest, SearchRequest
+from search.response import (
+    ContactHit,
+    ContactSearchResponse,
+    CountResponse,
+    OrganizationHit,
+    OrganizationSearchResponse,
+    RemovedBy,
+    SearchResponse,
+    Understood,
+)
+from search.terms import TermStore
+from search.understand import understand
+from search.visibility import HiddenCache, Visibility
+from search.vocabulary import nearest
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+_DEFAULT_FACET_LIMIT: Final = 20
+_PREFIX_CODES: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A request understood: its criteria, what the user sees, and the words for the answer."""
+
+    criteria: Criteria
+    visibility: Visibility
+    terms: OpenTerms
+    echo: Mapping[str, Any]
+
+
+class Searcher:
+    """One per process: holds the client, the breaker and what is kept between requests."""
+
+    def __init__(self, settings: Settings, database: Database, client: AsyncOpenSearch | None = None) -> None:
+        self._settings = settings
+        self._database = database
+        self._terms = TermStore(database)
+        self._hidden = HiddenCache()
+        self._postgres = PostgresEngine(database, settings.search)
+        self._client = client or (connect(settings.opensearch) if settings.opensearch.url else None)
+        self._opensearch = (
+            OpenSearchEngine(self._client, settings.opensearch.index_prefix) if self._client else None
+        )
+        self._budget_s = settings.search.time_budget_ms / 1_000
+        self._breaker = Breaker(
+            self._ping,
+            failures=settings.search.breaker_failures,
+            pause_s=settings.search.breaker_pause_ms / 1_000,
+            probe_timeout_s=self._budget_s,
+        )
+
+    async def close(self) -> None:
+        await self._breaker.close()
+        if self._client is not None:
+            await self._client.close()
+
+    @property
+    def engine(self) -> EngineName:
+        """The engine that the next search goes to."""
+        return "opensearch" if self._opensearch is not None and self._breaker.closed else "postgres"
+
+    @property
+    def engine_reason(self) -> str | None:
+        """Why OpenSearch is not asked, or None when it is."""
+        return "OPENSEARCH_URL is not set" if self._opensearch is None else self._breaker.reason
+
+    async def search(self, entity: Entity, request: SearchRequest, actor: Actor) -> SearchResponse:
+        """A page of what fits; raises `Invalid`, `cursor.BadCursor` or `visibility.UnknownList`."""
+        started = perf_counter()
+        reading = await self._read(entity, request, actor)
+        plan, only = self._plan(request, reading)
+        found, engine, reason = await self._ask(
+            lambda engine: engine.search(plan), only or request.engine, may_fall_back=only is None
+        )
+        response = await self._present(entity, request, reading, plan, found, actor)
+        response.engine = engine
+        response.engine_reason = reason
+        if found.more and found.ends:
+            response.cursor = cursor.encode(
+                found.ends[-1],
+                entity=entity,
+                request=request,
+                engine=engine if plan.sort is None else None,
+                secret=self._settings.auth.jwt_secret,
+            )
+        response.took_ms = round((perf_counter() - started) * 1_000)
+        return response
+
+    async def count(self, entity: Entity, request: CountRequest, actor: Actor) -> CountResponse:
+        """How many records fit, exactly."""
+        started = perf_counter()
+        reading = await self._read(entity, request, actor)
+        total, engine, _ = await self._ask(
+            lambda engine: engine.count(reading.criteria, reading.visibility), request.engine
+        )
+        took_ms = round((perf_counter() - started) * 1_000)
+        return CountResponse(total_entries=total, engine=engine, took_ms=took_ms)
+
+    async def terms(self) -> OpenTerms:
+        return await self._terms.current()
+
+    async def hidden(self, actor: Actor) -> Visibility:
+        """What an actor has hidden, for callers that show records by other roads than a search."""
+        async with self._database.transaction(actor, read_only=True) as session:
+            return await visibility.load(
+                session, CountRequest(), "contacts", user_id=actor.user_id, cache=self._hidden
+            )
+
+    async def _ping(self) -> None:
+        if self._opensearch is not None:
+            await self._opensearch.ping()
+
+    async def _read(self, entity: Entity, request: CountRequest, actor: Actor) -> _Reading:
+        clauses, echo, terms = await self._filters(request)
+        async with self._database.transaction(actor, read_only=True) as session:
+            seen = await visibility.load(session, request, entity, user_id=actor.user_id, cache=self._hidden)
+            text = await understand(session, request.q, entity=entity, terms=terms)
+        return _Reading(Criteria(entity, tuple(clauses), text), seen, terms, echo)
+
+    async def _filters(self, request: CountRequest) -> tuple[list[Clause], dict[str, Any], OpenTerms]:
+        """The filters under the vocabulary at hand, and under a fresh one before they are refused."""
+        terms = await self._terms.current()
+        try:
+            return *read_filters(request, terms=terms), terms
+        except Invalid:
+            fresh = await self._terms.fresh()
+            return *read_filters(request, terms=fresh), fresh
+
+    def _plan(self, request: SearchRequest, reading: _Reading) -> tuple[Plan, EngineName | None]:
+        """The plan, and the only engine that can carry it out where its cursor says so."""
+        entity = reading.criteria.entity
+        errors: list[dict[str, Any]] = []
+        sort = _sort(entity, request.sort, errors, has_text=bool(reading.criteria.text))
+        facets = _facets(entity, request.facets, reading.terms, errors)
+        if errors:
+            raise Invalid(errors[0]["message"], errors=errors)
+        after, only = None, None
+        if request.cursor is not None:
+            after, only = cursor.decode(
+                request.cursor, entity=entity, request=request, secret=self._settings.auth.jwt_secret
+            )
+        plan = Plan(
+            criteria=reading.criteria,
+            visibility=reading.visibility,
+            sort=sort,
+            limit=request.limit,
+            after=after,
+            exact_total=request.total == "exact",
+            facets=facets,
+            explain=request.explain,
+        )
+        return plan, only
+
+    async def _ask(
+        self,
+        question: Callable[[OpenSearchEngine | PostgresEngine], Awaitable[T]],
+        wanted: EngineName | None,
+        *,
+        may_fall_back: bool = True,
+    ) -> tuple[T, EngineName, str | None]:
+        """The answer, the engine that gave it, and why it was not OpenSearch."""
+        if wanted == "postgres":
+            return await question(self._postgres), "postgres", "asked for"
+        if self._opensearch is not None and self._breaker.closed:
+            try:
+                async with asyncio.timeout(self._budget_s):
+                    answer = await question(self._opensearch)
+            except TimeoutError:
+                self._breaker.failed(f"no answer within {self._settings.search.time_budget_ms} ms")
+            except EngineFailed as error:
+                self._breaker.failed(str(error))
+            else:
+                self._breaker.succeeded()
+                return answer, "opensearch", None
+        if not may_fall_back:
+            raise cursor.other_engine()
+        return await question(self._postgres), "postgres", self.engine_reason or "OpenSearch failed"
+
+    async def _present(
+        self,
+        entity: Entity,
+        request: SearchRequest,
+        reading: _Reading,
+        plan: Plan,
+        found: Found,
+        actor: Actor,
+    ) -> SearchResponse:
+        marks = present.Marks(frozenset(), frozenset(), frozenset())
+        if found.documents:
+            async with self._database.transaction(actor, read_only=True) as session:
+                ids = [document["id"] for document in found.documents]
+                marks = await present.read_marks(session, reading.visibility, ids)
+        # What has left the catalogue since it was indexed is not shown for another moment.
+        shown = [document for document in found.documents if document["id"] in marks.existing]
+        why = [
+            explain.reasons(plan.criteria, document, reading.terms) if request.explain else None
+            for document in shown
+        ]
+        counted = {
+            name: present.facet(counts, FACETS[entity][name], reading.terms)
+            for name, counts in found.facets.items()
+        }
+        page: dict[str, Any] = {
+            "total_entries": found.total,
+            "total_is_lower_bound": found.total_is_lower_bound,
+            "facets": counted,
+            "missing_facets": list(found.late_facets),
+            "applied_filters": dict(reading.echo),
+            "understood": [
+                Understood(part=part.part, text=part.text, means=list(part.means))
+                for part in reading.criteria.text
+            ],
+            "removed_by": _removed(found) if request.explain else None,
+            "engine": "postgres",
+            "took_ms": 0,
+        }
+        seen = reading.visibility
+        if entity == "contacts":
+            contacts: list[ContactHit] = [
+                present.contact_hit(d, seen, marks, w) for d, w in zip(shown, why, strict=True)
+            ]
+            return ContactSearchResponse(results=contacts, **page)
+        organizations: list[OrganizationHit] = [
+            present.organization_hit(d, seen, marks, w) for d, w in zip(shown, why, strict=True)
+        ]
+        return OrganizationSearchResponse(results=organizations, **page)
+
+
+def _removed(found: Found) -> list[RemovedBy]:
+    return [RemovedBy(path=f"filters.{path}", removes=removes) for path, removes in found.removed.items()]
+
+
+def _sort(entity: Entity, name: str, errors: list[dict[str, Any]], *, has_text: bool) -> Sort | None:
+    """The order asked for; None is by relevance of the text, which needs one."""
+    if name == RELEVANCE:
+        return None if has_text else SORTS[entity][RELEVANCE_WITHOUT_TEXT]
+    if name not in SORTS[entity]:
+        allowed = [RELEVANCE, *SORTS[entity]]
+        near = nearest(name, allowed) or tuple(allowed)
+        message = f"{name!r} is not an order of {entity}"
+        errors.append({"path": "sort", "message": message, "allowed": list(near)})
+        return None
+    return SORTS[entity][name]
+
+
+def _facets(
+    entity: Entity, wanted: list[str | FacetRequest], terms: OpenTerms, errors: list[dict[str, Any]]
+) -> tuple[FacetPlan, ...]:
+    plans: dict[str, FacetPlan] = {}
+    for position, each in enumerate(wanted):
+        asked = FacetRequest(field=each, limit=_DEFAULT_FACET_LIMIT) if isinstance(each, str) else each
+        facet = FACETS[entity].get(asked.field)
+        if facet is None:
+            near = nearest(asked.field, FACETS[entity]) or tuple(FACETS[entity])
+            message = f"{asked.field[:80]!r} is not a facet of {entity}"
+            errors.append({"path": f"facets[{position}]", "message": message, "allowed": list(near)})
+            continue
+        only = None
+        if asked.prefix is not None:
+            only = present.codes_beginning(facet.vocabulary, asked.prefix, terms, limit=_PREFIX_CODES)
+        plans[facet.name] = FacetPlan(facet, asked.limit, only)
+    return tuple(plans.values())
