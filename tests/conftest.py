@@ -1,1 +1,3 @@
-pytest_plugins = ["tests.fixtures.stack"]
+"""The fixtures that all tests share, each kind in its own module."""
+
+pytest_plugins = ["tests.fixtures.stack", "tests.fixtures.database"]
