@@ -35,7 +35,7 @@ contacts = Table(
     Column("phone_hash", LargeBinary, info=pii(_PERSON)),
     Column("linkedin_hash", LargeBinary, info=pii(_PERSON)),
     Column("title", Text, info=pii(_PERSON)),
-    Column("title_normalized", Text, info=pii(_PERSON)),
+    Column("title_normalized", Text(collation="C"), info=pii(_PERSON)),
     words("title_terms", info=pii(_PERSON)),
     Column("seniority", Text, info=pii(_PERSON)),
     words("departments", info=pii(_PERSON)),

@@ -60,6 +60,7 @@ def _schemas_and_clock() -> None:
     op.execute("CREATE SCHEMA IF NOT EXISTS extensions")
     op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA extensions")
     op.execute("CREATE EXTENSION IF NOT EXISTS citext SCHEMA extensions")
+    op.execute("CREATE EXTENSION IF NOT EXISTS fuzzystrmatch SCHEMA extensions")
     op.execute("CREATE SCHEMA auth")
     # After a transaction with SET LOCAL the setting reads '' and not NULL, hence nullif.
     op.execute(
@@ -198,7 +199,7 @@ def _contacts() -> None:
             phone_hash bytea,
             linkedin_hash bytea,
             title text,
-            title_normalized text,
+            title_normalized text COLLATE "C",
             title_terms text[] NOT NULL DEFAULT '{{}}',
             seniority text,
             departments text[] NOT NULL DEFAULT '{{}}',
