@@ -1,0 +1,59 @@
+"""Which of a row's keys counts, and which rows a run has had already.
+
+A file's own id is the row's one key. Without it several may fit (LinkedIn URL, address, name), the surest
+first; one of them counts only while the names do not contradict, for a mailbox may be two people's.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from domain.imports.merge import Known
+from domain.imports.outcome import Outcome
+from domain.imports.rows import ContactRow, OrganizationRow
+from domain.imports.state import Run
+
+R = TypeVar("R", ContactRow, OrganizationRow)
+
+_REPEATED: Final = "an earlier row of this file has the same key and says something else; that one counts"
+
+
+def choose(
+    rows: Sequence[tuple[int, R]],
+    known: Mapping[str, Known],
+    *,
+    run: Run,
+    agrees: Callable[[R, int], bool],
+    outcome: Outcome,
+) -> tuple[list[tuple[int, R, str]], list[str]]:
+    """The rows that have something to say, each with its key; the keys of those that repeat themselves."""
+    chosen: list[tuple[int, R, str]] = []
+    same: list[str] = []
+    for place, row in rows:
+        # An exact repetition says nothing, whichever key it would find.
+        repeated = not run.seen.add(row.keys[0].encode() + row.digest)
+        key = None if repeated else _key_of(row, known, run, agrees)
+        if key is None:
+            if repeated:
+                outcome.counts["repeated"] += 1
+            else:
+                outcome.reject(place, _REPEATED)
+            continue
+        run.seen.add(key)
+        found = known.get(key)
+        if found is not None and found.digest == row.digest:
+            same.append(key)
+            outcome.counts["unchanged"] += 1
+        else:
+            chosen.append((place, row, key))
+    return chosen, same
+
+
+def _key_of(row: R, known: Mapping[str, Known], run: Run, agrees: Callable[[R, int], bool]) -> str | None:
+    if row.has_own_key:
+        return None if row.keys[0] in run.seen else row.keys[0]
+    free = [key for key in row.keys if key not in run.seen]
+    for key in free:
+        found = known.get(key)
+        if found is not None and (found.digest == row.digest or agrees(row, found.record_id)):
+            return key
+    return next((key for key in free if key not in known), None)

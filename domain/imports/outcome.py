@@ -1,0 +1,35 @@
+"""What became of the rows: counts, and the list of what was dropped or rejected."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Reject(NamedTuple):
+    """A value that was dropped (`is_row` false) or a row that was not taken."""
+
+    line: int
+    column: str | None
+    value: str | None
+    reason: str
+    original: str
+    is_row: bool
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One batch's result; `remarks` are keyed by the row's place in the batch."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    dropped: list[tuple[int, str, str, str]] = field(default_factory=list)
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+
+    def drop(self, place: int, *, cell: str, value: str, reason: str) -> None:
+        """A value of the row at `place` is not taken."""
+        self.counts["values_dropped"] += 1
+        self.dropped.append((place, cell, value, reason))
+
+    def reject(self, place: int, reason: str) -> None:
+        """The row at `place` is not taken."""
+        self.counts["rejected"] += 1
+        self.rejected.append((place, reason))
