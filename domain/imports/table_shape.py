@@ -1,0 +1,308 @@
+"""What a file looks like from its first bytes: a table of which encoding, delimiter and header, or none at all."""
+
+import codecs
+import csv
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+import charset_normalizer
+
+from core.errors import LeadFuelError
+
+SAMPLE_BYTES = 256 * 1024
+DELIMITERS = (",", ";", "\t", "|")
+# A header stands within so many lines: a title or the day of the export may come before it.
+_MAX_PREAMBLE = 15
+_SAMPLE_ROWS = 300
+
+
+class NotATable(LeadFuelError):
+    """The file is something else than a table of text, or an empty one."""
+
+    status = 422
+    slug = "not-a-table"
+    title = "The file is not a table"
+
+
+@dataclass(frozen=True, slots=True)
+class TableShape:
+    """How a table is written. `describe` tells it to a person."""
+
+    encoding: str
+    delimiter: str
+    quote: str
+    escape: str | None
+    header: tuple[str, ...]
+    header_line: int
+    compressed: bool = False
+    byte_order_mark: bool = False
+    initial_spaces: bool = False
+    pads_short_rows: bool = False
+
+    def describe(self) -> str:
+        encoding = {"utf-8": "UTF-8", "ascii": "UTF-8", "cp1252": "Windows-1252", "utf-16-le": "UTF-16 LE"}.get(
+            self.encoding, self.encoding.upper()
+        )
+        words = [
+            f"{encoding}{' with BOM' if self.byte_order_mark else ''}",
+            f"delimiter {_DELIMITER_NAMES[self.delimiter]}",
+            f"quotes {self.quote}" if self.quote else "no quotes",
+            f"{len(self.header)} columns",
+        ]
+        if self.compressed:
+            words.insert(0, "gzip")
+        if self.header_line > 1:
+            words.append(f"header in line {self.header_line}")
+        return ", ".join(words)
+
+
+_DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+_MAGIC = (
+    (b"PK\x03\x04", "a zip archive or an Excel workbook (.xlsx); save the sheet as CSV"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word document (.xls); save the sheet as CSV"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"RIFF", "an image, sound or film"),
+    (b"BZh", "a bzip2 archive; unpack it first"),
+    (b"\xfd7zXZ", "an xz archive; unpack it first"),
+    (b"7z\xbc\xaf", "a 7-Zip archive; unpack it first"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it first"),
+    (b"\x1f\x8b", "a gzip archive within a gzip archive; unpack it once"),
+    (b"PAR1", "a Parquet file"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90", "a program"),
+    (b"{\\rtf", "an RTF document"),
+    (b"BEGIN:VCARD", "a list of vCards"),
+    (b"BEGIN:VCALENDAR", "a calendar"),
+)
+_MARKUP = re.compile(r"^\s*<(?:!doctype\s+html|html|head|body|table|\?xml|svg|!--|[a-z][\w:-]*[\s>/])", re.IGNORECASE)
+
+
+def detect(
+    sample: bytes,
+    *,
+    whole: bool,
+    compressed: bool = False,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> TableShape:
+    """Find out how a table is written from its beginning (`whole`: that is all of it), or raise `NotATable`."""
+    if not sample.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
+        raise NotATable("The file is empty.")
+    for magic, what in _MAGIC:
+        if sample.startswith(magic):
+            raise NotATable(f"The file looks like {what}.")
+    found, mark = _encoding(sample) if encoding is None else (_named(encoding), b"")
+    text = _decode(sample[len(mark) :], found, whole=whole)
+    _refuse_other_text(text, whole=whole)
+    lines = text.split("\n")
+    if not whole and len(lines) > 1:
+        lines.pop()  # the sample ends somewhere within this one
+    if "\r" in text and "\n" not in text:
+        lines = text.split("\r")
+    return _layout(lines, found, compressed, mark, delimiter)
+
+
+def _named(encoding: str) -> str:
+    try:
+        return codecs.lookup(encoding).name.replace("iso8859-1", "cp1252")
+    except LookupError:
+        raise NotATable(f"There is no encoding {encoding!r}.") from None
+
+
+def _encoding(sample: bytes) -> tuple[str, bytes]:
+    """(Python's name of the encoding, the byte order mark that the file begins with)."""
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if sample.startswith(mark):
+            return name, mark
+    nul_even, nul_odd = sample[0:4000:2].count(0), sample[1:4000:2].count(0)
+    half = max(min(len(sample), 4000) // 2, 1)
+    if nul_odd > half * 0.6 and nul_even < half * 0.1:
+        return "utf-16-le", b""
+    if nul_even > half * 0.6 and nul_odd < half * 0.1:
+        return "utf-16-be", b""
+    controls = sum(sample.count(byte) for byte in (*range(1, 9), *range(14, 27), *range(28, 32), 127))
+    if sample.count(0) > len(sample) // 100 or controls > len(sample) // 100:
+        raise NotATable("The file looks like binary data, not like a table of text.")
+    return _single_byte_or_utf8(sample), b""
+
+
+def _single_byte_or_utf8(sample: bytes) -> str:
+    if sample.isascii():
+        return "ascii"  # read as UTF-8, until a byte says otherwise
+    try:
+        codecs.getincrementaldecoder("utf-8")("strict").decode(sample)
+    except UnicodeDecodeError:
+        # One broken byte in a file of good UTF-8 breaks its line, not the file.
+        broken = len(re.findall(rb"(?<![\xc2-\xf4\x80-\xbf])[\x80-\xbf]|[\xc2-\xf4](?![\x80-\xbf])", sample))
+        good = len(re.findall(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}", sample))
+        if good >= 2 * broken:
+            return "utf-8"
+        return _legacy(sample)
+    return "utf-8"
+
+
+def _legacy(sample: bytes) -> str:
+    """Windows-1252, unless the bytes are plainly of another script."""
+    telling = b"\n".join(line for line in sample.split(b"\n") if not line.isascii())[:20_000]
+    high = sum(byte >= 0x80 for byte in telling)
+    if high > len(telling) // 4:  # Western text has a few accents, other scripts little else
+        best = charset_normalizer.from_bytes(telling).best()
+        if best is not None and best.encoding not in {"utf_8", "ascii"}:
+            return codecs.lookup(best.encoding).name
+    return "cp1252"
+
+
+def _decode(sample: bytes, encoding: str, *, whole: bool) -> str:
+    name = "utf-8" if encoding == "ascii" else encoding
+    decoder = codecs.getincrementaldecoder(name)("replace")
+    return decoder.decode(sample, final=whole)
+
+
+def _refuse_other_text(text: str, *, whole: bool) -> None:
+    start = text.lstrip()[:200]
+    if _MARKUP.match(start):
+        what = "an XML document" if start.startswith("<?xml") else "an HTML or XML document"
+        raise NotATable(f"The file looks like {what}.")
+    if start[:1] in {"{", "["}:
+        lines = text.strip().split("\n", 1)
+        for candidate in (lines[0], text if whole else ""):
+            try:
+                json.loads(candidate)
+            except ValueError:
+                continue
+            raise NotATable("The file looks like JSON, not like a table.")
+        if re.match(r'[\[{]\s*(?:[\[{]\s*)?["}\]]', start) and '":' in start:
+            raise NotATable("The file looks like JSON, not like a table.")
+    if start.startswith(("From ", "Received: ", "Return-Path:", "MIME-Version:")):
+        raise NotATable("The file looks like an e-mail message.")
+    if re.match(r"(?:--[^\n]*\n|/\*.*?\*/|\s)*(?:CREATE|INSERT|DROP|SET|BEGIN)\s+(?:TABLE|INTO|DATABASE|\w+\s*=)", start, re.IGNORECASE):
+        raise NotATable("The file looks like a script of SQL.")
+
+
+def _layout(lines: list[str], encoding: str, compressed: bool, mark: bytes, delimiter: str | None) -> TableShape:
+    skipped = 0
+    announced = re.fullmatch(r'"?sep=(.)"?\r?', lines[0], re.IGNORECASE)  # what Excel writes for Excel
+    if announced:
+        delimiter, skipped = delimiter or announced[1], 1
+    head = lines[skipped : skipped + _SAMPLE_ROWS * 2]
+    quote, escape = _quoting(head)
+    spaced = _has_initial_spaces(head)
+    best: tuple[float, int, list[list[str]], list[int], str] | None = None
+    for candidate in (delimiter,) if delimiter else DELIMITERS:
+        rows, numbers = _parse(head, candidate, quote, escape, initial_spaces=spaced)
+        if not rows:
+            continue
+        widths = Counter(len(row) for row in rows)
+        width, count = max(widths.items(), key=lambda item: (item[1] * min(item[0], 2), item[0]))
+        score = count / len(rows) if width > 1 else 0.0
+        if best is None or (score, width) > (best[0], best[1]):
+            best = (score, width, rows, numbers, candidate)
+    if best is None:
+        raise NotATable("The file is empty.")
+    score, width, rows, numbers, found = best
+    if width == 1 or score < 0.5:
+        _check_single_column(rows, score)
+    first = next((i for i, row in enumerate(rows[:_MAX_PREAMBLE]) if len(row) == width and _is_header(row)), None)
+    if first is None:
+        first = next((i for i, row in enumerate(rows[:_MAX_PREAMBLE]) if len(row) >= min(width, 2)), 0)
+    header = rows[first]
+    if not any(cell.strip() for cell in header):
+        raise NotATable("The file has no header: its first row is empty.")
+    body = rows[first + 1 :]
+    while len(header) > 1 and not header[-1].strip() and all(len(r) < len(header) or not r[-1].strip() for r in body):
+        if any(len(row) >= len(header) for row in body):
+            break
+        header = header[:-1]
+    short = sum(len(row) < len(header) for row in body)
+    return TableShape(
+        encoding=encoding,
+        delimiter=found,
+        quote=quote,
+        escape=escape,
+        header=tuple(cell.strip().strip("\ufeff") for cell in header),
+        header_line=numbers[first] + skipped,
+        compressed=compressed,
+        byte_order_mark=bool(mark),
+        initial_spaces=spaced,
+        # A writer that leaves out the empty cells at a row's end does so often; a torn line is alone.
+        pads_short_rows=short >= 3 and short * 10 >= len(body),
+    )
+
+
+def _quoting(lines: list[str]) -> tuple[Literal['"', "'", ""], str | None]:
+    text = "\n".join(lines)
+    double = len(re.findall(r'(?:^|[,;\t|])[ ]?"', text, re.MULTILINE))
+    single = len(re.findall(r"(?:^|[,;\t|])'[^'\n]*'(?=$|[,;\t|\r])", text, re.MULTILINE))
+    escaped = len(re.findall(r'\\"(?![,;\t|\r\n])', text))
+    if single > 3 and not double:
+        return "'", None
+    return '"', ("\\" if escaped and not re.search(r'[^,;\t|\n]""', text) else None)
+
+
+def _has_initial_spaces(lines: list[str]) -> bool:
+    """Whether quotes stand behind a space: `1, "Acme, Inc."`."""
+    text = "\n".join(lines)
+    behind = len(re.findall(r'[,;\t|] +"', text))
+    return behind > 0 and behind * 2 >= len(re.findall(r'[,;\t|] *"', text))
+
+
+def _parse(
+    lines: list[str], delimiter: str, quote: str, escape: str | None, *, initial_spaces: bool
+) -> tuple[list[list[str]], list[int]]:
+    """The rows of the sample that are not blank, and the line at which each begins."""
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    reader = csv.reader(
+        (line + "\n" for line in lines),
+        delimiter=delimiter,
+        quotechar=quote or None,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+        escapechar=escape,
+        doublequote=escape is None,
+        skipinitialspace=initial_spaces,
+    )
+    start = 1
+    try:
+        for row in reader:
+            row = [cell.rstrip("\r") for cell in row]
+            if any(cell.strip() for cell in row):
+                rows.append(row)
+                numbers.append(start)
+            start = reader.line_num + 1
+    except csv.Error:
+        pass  # an open quote that swallows the rest of the sample: what came before it tells enough
+    return rows, numbers
+
+
+def _is_header(row: list[str]) -> bool:
+    """Names of columns are short, mostly there and seldom figures."""
+    filled = [cell for cell in row if cell.strip()]
+    return len(filled) * 2 >= len(row) and all(len(cell) <= 200 for cell in filled)
+
+
+def _check_single_column(rows: list[list[str]], score: float) -> None:
+    """A list of addresses is a table of one column; a text is none, though it has commas, too."""
+    whole = [" ".join(row) for row in rows]
+    wordy = sum(len(text.split()) > 6 or len(text) > 120 for text in whole)
+    if score == 0.0 and len(whole[0]) <= 64 and len(whole[0].split()) <= 5 and wordy * 5 <= len(whole):
+        return
+    if wordy * 2 >= len(whole) or score == 0.0:
+        raise NotATable("The file looks like plain text: its lines have no columns.")
+    if score < 0.3:
+        raise NotATable("The file is no table: its lines do not have the same number of columns.")
