@@ -1,11 +1,13 @@
 """`leadfuel db`: the database's tables, brought up, brought down and looked over, as their owner."""
 
 import json
+import sys
 from dataclasses import asdict
 
 import click
 
 from cli.context import load_settings, run
+from db import check as checks
 from db import migrate as migrations
 
 
@@ -37,6 +39,24 @@ def rollback(*, steps: int, target: str | None, as_json: bool, yes: bool) -> Non
         click.confirm("What these steps made is dropped with its data. Go on?", abort=True)
     outcome = run(migrations.rollback(load_settings().database, target=target or f"-{steps}"))
     _show(outcome, as_json=as_json, verb="undone")
+
+
+@db.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def check(*, as_json: bool) -> None:
+    """Name whatever differs from what the code expects; exit code 1 if anything does.
+
+    Migrations not applied, tables that differ from the models, invalid indexes, missing row-level security,
+    every privilege and policy that is not in the access matrix, definer functions without a pinned path.
+    """
+    found = run(checks.check(load_settings().database))
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in found]))
+    for finding in found if not as_json else ():
+        click.echo(finding)
+    if not found and not as_json:
+        click.echo("The database is as it should be.")
+    sys.exit(1 if found else 0)
 
 
 @db.command()

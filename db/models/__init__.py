@@ -9,7 +9,15 @@ from db.models.finder import email_finder_logs
 from db.models.hidden import hidden_companies, hidden_contacts, visibility_versions
 from db.models.icps import icp_profiles
 from db.models.imports import import_chunks, import_rejects, imports
-from db.models.index import company_fanout, dead_letters, index_token, indices, search_dirty
+from db.models.index import (
+    applied,
+    company_fanout,
+    dead_letters,
+    index_control,
+    index_token,
+    indices,
+    search_dirty,
+)
 from db.models.lists import list_contacts, list_members, list_organizations, lists
 from db.models.organizations import organizations
 from db.models.outbox import outbox
@@ -19,6 +27,7 @@ from db.models.validator import email_validation_logs
 from db.models.vocabulary import vocabulary_terms
 
 __all__ = [
+    "applied",
     "company_fanout",
     "contact_sources",
     "contacts",
@@ -34,6 +43,7 @@ __all__ = [
     "import_chunks",
     "import_rejects",
     "imports",
+    "index_control",
     "index_token",
     "indices",
     "list_contacts",

@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from db.models.base import JSONB, SCHEMA, UUID, metadata, pii, timestamp
+from db.models.base import JSONB, SCHEMA, UUID, jsonb, metadata, pii, timestamp
 
 search_dirty = Table(
     "search_dirty",
@@ -72,4 +72,24 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False, server_default=text("1")),
     timestamp("first_at"),
     timestamp("last_at"),
+)
+
+# What an operator sets (a pause) and the indexer finds out (the last verify, the heartbeat).
+index_control = Table(
+    "index_control",
+    metadata,
+    Column("name", Text, primary_key=True),
+    jsonb("value"),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+)
+
+# Appended in the transaction that takes a change off the queue; what saved searches will read.
+applied = Table(
+    "applied",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("entity", String, nullable=False),
+    Column("id", Integer, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("applied_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
 )

@@ -100,7 +100,8 @@ def downgrade() -> None:
 
 def _trigger(number: int, event: str, function: str) -> str:
     # Two triggers of one table may run the same function on the same event: the old rows and the new.
-    again = "_again" if number and TRIGGERS[number - 1][1] == event else ""
+    before = TRIGGERS[number - 1] if number else None
+    again = "_again" if before and (before[1], before[3]) == (event, function) else ""
     return f"{function}_on_{event.lower()}{again}"
 
 
