@@ -1,0 +1,279 @@
+"""The words of job titles: the table of `data/titles.toml`, and how a written word finds its line there.
+
+A text becomes a stream of known words and marks (`read_words`), German compounds taken apart and feminine and
+plural endings taken off; `match` then finds the longest phrases of the table in it. Nothing here knows what a
+title means as a whole: that is `search.titles`.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Final, Literal
+
+from core.text import fold
+
+Kind = Literal["modifier", "prefix", "role", "topic", "region"]
+
+# Marks in the stream of words. A break parts a title ("VP, Sales"), AND joins equals ("sales and marketing").
+BREAK: Final = ","
+AND: Final = "&"
+TO: Final = ">"
+
+MAX_LENGTH: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One line of the table: what a phrase means in English, and what follows from it."""
+
+    phrase: str
+    terms: tuple[str, ...]
+    code: str | None
+    kind: Kind
+    seniority: str | None
+    department: str | None
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A phrase found in a title: the words as written (folded) and their concept, or an unknown word."""
+
+    words: tuple[str, ...]
+    concept: Concept | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """The table, ready for look-ups."""
+
+    phrases: dict[tuple[str, ...], Concept]
+    longest: dict[str, int]  # first word -> the longest phrase that begins with it
+    words: frozenset[str]  # every word that occurs in a phrase
+    singles: frozenset[str]  # words that are a phrase by themselves
+    shared_codes: frozenset[str]  # codes of several concepts: a CSO sells, plans or secures
+
+
+_STOPWORD_TEXT: Final = (
+    "a al an as au aux aus auf con da das de del della dem den der des di die do du el en fur het i il im in l la las"
+    " le les los mit of on para por pour s sur the van vom von voor with zu zum zur d n m bzw our his her dans"
+)
+STOPWORDS: Final = frozenset(_STOPWORD_TEXT.split())
+_ANDS: Final = frozenset({"and", "und", "et", "y", "sowie", "or", "oder", "ou"})
+_NUMERALS: Final = frozenset({"ii", "iii", "iv", "vi", "vii", "viii", "ix"})
+
+# (m/w/d), h/f, all genders: what an advertisement adds to a title.
+_GENDERS: Final = re.compile(
+    r"[(\[]?\b(?:all genders?|(?:[mwfhdxi]|gn|divers)(?:\s?[/|*]\s?(?:[mwfhdxi]|gn|divers))+)(?!\w)[)\]]?"
+)
+# Leiter:in, Leiter*in, Leiter/-in, Leiter(in), chargé·e, ingénieur(e), directeur/trice, director/a.
+_ENDINGS: Final = re.compile(
+    r"(?<=[a-z])(?:"
+    r"[:*_]in(?:nen)?\b"
+    r"|/-?(?:innen|in|r|e|ne|le|trice|rice|euse|ere|ice|a|ora|o)\b"
+    r"|\((?:innen|in|r|e|ne|le|trice|rice|euse|se|a|o|s|es)\)"
+    r"|[*.](?:e|ne|le|trice|rice|euse|se|es)\b"
+    r"|-(?:ne|trice|rice|euse)\b"
+    r")"
+)
+_EMPLOYER: Final = re.compile(r"(?<=\S)\s+(?:@|(?:at|chez|bei)\s)\s*(?!law\b|large\b)[^|,;/&()]*")
+_LETTER_PAIR: Final = re.compile(r"\b([a-z]{1,2})[&+]([a-z])\b|\b([a-z])\s[&+]\s([a-z])\b|\bs&op\b")
+_INITIALS: Final = re.compile(r"\b(?:[a-z]\.){2,}")
+_ELISION: Final = re.compile(r"\b(?:[dlsn]|qu)['’`](?=[a-z])|['’`]s?\b")
+_PIECE: Final = re.compile(r"[a-z0-9]+|[,;|()\[\]:]|\s-+\s|[&+/]")
+_E_WORD: Final = re.compile(r"\be-?(?=(?:commerce|business|learning|mail|mobility|marketing)\b)")
+
+_LINKS: Final = ("", "s", "es", "n", "en", "e", "ions")
+_SHORTEST_PREFIX: Final = 3
+_SHORTEST_HEAD: Final = 4
+_SHORTEST_COMPOUND: Final = 7
+# Heads that make a title of a compound even when what stands before them is unknown.
+_HEAD_TEXT: Final = (
+    "leiter leiterin leitung manager managerin entwickler entwicklerin ingenieur berater beraterin referent referentin"
+    " assistent assistentin assistenz mitarbeiter mitarbeiterin techniker koordinator beauftragter beauftragte direktor"
+    " spezialist verkaufer lehrer arzt sachbearbeiter administrator therapeut vorstand"
+)
+_HEADS: Final = frozenset(_HEAD_TEXT.split())
+# Written ending -> dictionary ending, tried in this order.
+_STEMS: Final = (
+    ("innen", ""),
+    ("in", ""),
+    ("trices", "teur"),
+    ("trice", "teur"),
+    ("euses", "eur"),
+    ("euse", "eur"),
+    ("iere", "ier"),
+    ("ienne", "ien"),
+    ("elle", "el"),
+    ("ieres", "ier"),
+    ("ora", "or"),
+    ("oras", "or"),
+    ("ores", "or"),
+    ("as", "o"),
+    ("os", "o"),
+    ("a", "o"),
+    ("ies", "y"),
+    ("es", ""),
+    ("en", ""),
+    ("er", "e"),
+    ("s", ""),
+    ("e", ""),
+    ("n", ""),
+)
+
+
+def read_words(text: str) -> list[str]:
+    """The folded words and marks of a title, without articles, gender marks, numerals and the employer."""
+    return [part for piece in _pieces(text) for part in _parts(piece)]
+
+
+def match(words: Sequence[str]) -> Iterator[Item | str]:
+    """The longest known phrases in a stream of words, in order; marks come through as they are."""
+    table = lexicon()
+    phrases, longest = table.phrases, table.longest
+    position, end = 0, len(words)
+    while position < end:
+        word = words[position]
+        for length in range(min(longest.get(word, 0), end - position), 0, -1):
+            written = tuple(words[position : position + length])
+            if found := phrases.get(written):
+                yield Item(written, found)
+                position += length
+                break
+        else:
+            yield word if word in (BREAK, AND, TO) else Item((word,), None)
+            position += 1
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The table of `data/titles.toml`, read once."""
+    phrases: dict[tuple[str, ...], Concept] = {}
+    owners: dict[str, set[str]] = {}
+    for section in tomllib.loads(files("search").joinpath("data/titles.toml").read_text("utf-8"))["concepts"]:
+        for line in filter(None, map(str.strip, section["words"].splitlines())):
+            concept, written = _concept(line, section)
+            if concept.code:
+                owners.setdefault(concept.code, set()).add(concept.phrase)
+            for phrase in (concept.phrase, *written):
+                if key := tuple(_pieces(phrase)):
+                    phrases.setdefault(key, concept)
+    longest: dict[str, int] = {}
+    for key in phrases:
+        longest[key[0]] = max(longest.get(key[0], 0), len(key))
+    return Lexicon(
+        phrases=phrases,
+        longest=longest,
+        words=frozenset(word for key in phrases for word in key),
+        singles=frozenset(key[0] for key in phrases if len(key) == 1),
+        shared_codes=frozenset(code for code, concepts in owners.items() if len(concepts) > 1),
+    )
+
+
+def _concept(line: str, section: dict[str, str | int]) -> tuple[Concept, list[str]]:
+    """A line of the table, `english [< terms] [+ code]: what else means it`."""
+    head, _, rest = line.partition(":")
+    head, _, code = head.partition("+")
+    phrase, _, terms = head.partition("<")
+    concept = Concept(
+        phrase=" ".join(phrase.split()),
+        terms=tuple(terms.split() or (word for word in _pieces(phrase) if word != AND)) + tuple(code.split()),
+        code=code.strip() or None,
+        kind=section["kind"],  # type: ignore[arg-type]  # the table's own words, checked by a test
+        seniority=str(section["seniority"]) if "seniority" in section else None,
+        department=str(section["department"]) if "department" in section else None,
+        weight=int(section.get("weight", 0)),
+    )
+    return concept, [written.strip() for written in rest.split(",") if written.strip()]
+
+
+def _pieces(text: str) -> list[str]:
+    """The written words and marks of a text, before the dictionary is asked."""
+    if not text.isascii():
+        text = (
+            text.replace("·", "*").replace("•", "|").replace("∙", "|").replace("—", " - ").replace("–", " - ")
+        )
+    text = fold(text[:MAX_LENGTH])
+    if not text.isalpha():
+        text = _plain(text)
+    found: list[str] = []
+    for match_ in _PIECE.finditer(text):
+        piece = match_.group().strip()
+        if piece[0].isalnum():
+            if piece in STOPWORDS or piece in _NUMERALS or piece.isdigit():
+                continue
+            found.append(AND if piece in _ANDS else TO if piece == "to" else piece)
+        else:
+            found.append(AND if piece in {"&", "+", "/"} else BREAK)
+    return found
+
+
+def _plain(text: str) -> str:
+    """Takes out what only looks like separators: gender marks, elisions, R&D, C.E.O., C++, the employer."""
+    if "c#" in text or "c++" in text:
+        text = text.replace("c#", "csharp").replace("c++", "cpp")
+    if "/" in text or "*" in text or "|" in text or "gender" in text:
+        text = _GENDERS.sub(" ", text)
+    text = _ENDINGS.sub("", text)
+    if " @" in text or " at " in text or " chez " in text or " bei " in text:
+        text = _EMPLOYER.sub(" ", text)
+    if "&" in text or "+" in text:
+        text = _LETTER_PAIR.sub(_pair, text)
+    if "." in text:
+        text = _INITIALS.sub(lambda initials: initials.group().replace(".", ""), text)
+    if "'" in text or "’" in text or "`" in text:
+        text = _ELISION.sub("", text)
+    return _E_WORD.sub("e", text)
+
+
+def _pair(pair: re.Match[str]) -> str:
+    """R&D -> rnd, I+D -> ind, FP&A -> fpna: one word, which the table knows."""
+    letters = [letter for letter in pair.groups() if letter]
+    return "n".join(letters) if letters else "snop"
+
+
+@lru_cache(maxsize=65_536)
+def _parts(word: str) -> tuple[str, ...]:
+    """The dictionary's words for a written one: itself, its base form, or the parts of a compound."""
+    table = lexicon()
+    if word in table.words or len(word) <= _SHORTEST_PREFIX:
+        return (word,)
+    return _base(word, table.words) or _compound(word) or (word,)
+
+
+def _base(word: str, known: frozenset[str]) -> tuple[str, ...]:
+    for ending, base in _STEMS:
+        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_PREFIX:
+            candidate = word[: len(word) - len(ending)] + base
+            if candidate in known:
+                return (candidate,)
+    return ()
+
+
+def _compound(word: str, depth: int = 3) -> tuple[str, ...]:
+    """Vertriebsleiter -> vertrieb, leiter; the longest known head wins, what stands before may be another."""
+    if len(word) < _SHORTEST_COMPOUND or depth == 0:
+        return ()
+    singles = lexicon().singles
+    for start in range(_SHORTEST_PREFIX, len(word) - _SHORTEST_HEAD + 1):
+        head = word[start:]
+        if head not in singles and not (based := _base(head, _HEADS)):
+            continue
+        if head not in singles:
+            head = based[0]
+        for link in _LINKS:
+            before = word[:start].removesuffix(link) if link else word[:start]
+            if len(before) < _SHORTEST_PREFIX or (link and not word[:start].endswith(link)):
+                continue
+            if before in singles:
+                return (before, head)
+            if base := _base(before, singles):
+                return (*base, head)
+            if parts := _compound(before, depth - 1):
+                return (*parts, head)
+        if head in _HEADS:
+            return (word[:start], head)
+    return ()
