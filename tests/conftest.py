@@ -1,3 +1,3 @@
 """The fixtures that all tests share, each kind in its own module."""
 
-pytest_plugins = ["tests.fixtures.stack", "tests.fixtures.database"]
+pytest_plugins = ["tests.fixtures.stack", "tests.fixtures.database", "tests.fixtures.search"]

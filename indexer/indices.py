@@ -1,0 +1,289 @@
+"""The indices themselves: made, named, put behind the alias, taken away.
+
+An index is called `{prefix}{entity}-{schema hash}-{n}`; searches know only the alias `{prefix}{entity}`.
+Each index also has a private alias, `{index}.write`, under which the feed writes: whoever deletes an
+index takes the private alias with it, and a write is then refused instead of making up a new index.
+Which index has which state is written in the table `indices`; a batch reads it after its documents, so
+that an index under construction misses no change (see `targets`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from opensearchpy.exceptions import ConnectionError as EngineUnreachable
+from opensearchpy.exceptions import TransportError
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.errors import LeadFuelError
+from core.text import clean
+from indexer.feed import Entity, Feed
+
+State = Literal["building", "live", "old"]
+
+# A deletion's version is remembered this long: a batch that is late, but not that late, meets a conflict.
+REMEMBERED_DELETIONS = "1h"
+OLDEST_MAJOR = 3
+
+
+class EngineDown(LeadFuelError):
+    """OpenSearch does not answer. Searches go to PostgreSQL; changes wait in the queue."""
+
+    status = 503
+    slug = "engine-down"
+    title = "OpenSearch does not answer"
+
+
+class IndexRefused(LeadFuelError):
+    """The indices are not in the state the feed left them in, and a person has to decide."""
+
+    status = 409
+    slug = "index-refused"
+    title = "The search index cannot be used as it is"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A row of the table `indices`."""
+
+    entity: Entity
+    name: str
+    schema_hash: str
+    state: State
+    last_id: int = 0
+    rows_done: int = 0
+    rows_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where the changes of an entity go at this moment."""
+
+    write: tuple[str, ...]
+    purge: tuple[str, ...]  # kept indices take deletions only: nobody erased stays in them
+    outdated: str | None  # the live index, when its schema is not ours
+
+    def __bool__(self) -> bool:
+        return bool(self.write)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a look at both sides found for one entity; `problem` is None when the feed may write."""
+
+    alias: str
+    index: str | None
+    problem: str | None
+    advice: str | None = None
+    missing: bool = False  # nothing was ever built: the first start
+    building: bool = False  # a new index takes changes while it is built
+
+
+def write_alias(index: str) -> str:
+    return f"{index}.write"
+
+
+async def targets(session: AsyncSession, feed: Feed, entity: Entity) -> Targets:
+    """Where this batch is to be written; call it after the documents were read, in their transaction.
+
+    Were it read before, a rebuild could begin in between, scan a record before its change was committed,
+    and this batch would bring the change to the old index alone.
+    """
+    known = await rows(session, entity)
+    ours = feed.source.schema_hash(entity)
+    live = next((index for index in known if index.state == "live"), None)
+    return Targets(
+        write=tuple(index.name for index in known if index.state != "old" and index.schema_hash == ours),
+        purge=tuple(index.name for index in known if index.state == "old"),
+        outdated=live.name if live is not None and live.schema_hash != ours else None,
+    )
+
+
+async def rows(session: AsyncSession, entity: Entity) -> list[Index]:
+    found = await session.execute(
+        text(
+            """
+            SELECT entity, index_name, schema_hash, state, last_id, rows_done, rows_total
+            FROM indices WHERE entity = :entity ORDER BY started_at
+            """
+        ),
+        {"entity": entity},
+    )
+    return [Index(*row) for row in found]
+
+
+async def set_state(session: AsyncSession, index: str, state: State) -> None:
+    await session.execute(
+        text(
+            """
+            UPDATE indices SET state = :state,
+                   finished_at = CASE WHEN :state = 'building' THEN NULL
+                                      ELSE coalesce(finished_at, clock_timestamp()) END
+            WHERE index_name = :index
+            """
+        ),
+        {"state": state, "index": index},
+    )
+
+
+async def create(feed: Feed, entity: Entity, *, taken: frozenset[str] = frozenset()) -> str:
+    """Make a new, empty index in the shape for loading, behind no alias but its own; its name."""
+    stem = f"{feed.alias(entity)}-{feed.source.schema_hash(entity)}-"
+    there = await feed.client.indices.get_alias(index=f"{feed.alias(entity)}-*")
+    numbers = [int(name.rsplit("-", 1)[1]) for name in taken | set(there) if name[-1:].isdigit()]
+    name = f"{stem}{max(numbers, default=0) + 1}"
+    body = feed.source.index_body(entity)
+    await feed.client.indices.create(
+        index=name,
+        body={
+            "mappings": body["mappings"],
+            "settings": {
+                **_flat(body["settings"]),
+                "index.number_of_shards": feed.settings.shards,
+                "index.number_of_replicas": 0,
+                "index.refresh_interval": "-1",
+                "index.gc_deletes": REMEMBERED_DELETIONS,
+            },
+            "aliases": {write_alias(name): {}},
+        },
+    )
+    return name
+
+
+async def prepare_for_serving(feed: Feed, index: str) -> None:
+    """Make what was loaded visible, and give the index the settings it is searched with."""
+    await feed.client.indices.refresh(index=index, params={"request_timeout": 600})
+    await feed.client.indices.put_settings(
+        index=index,
+        body={
+            "index.refresh_interval": f"{feed.settings.refresh_interval_ms}ms",
+            "index.number_of_replicas": feed.settings.replicas,
+        },
+    )
+
+
+async def swap(feed: Feed, entity: Entity, *, new: str) -> list[str]:
+    """Put the alias on the new index in one step; the indices it was on before."""
+    before = [name for name in await behind_alias(feed, entity) if name != new]
+    actions: list[dict[str, Any]] = [
+        {"remove": {"index": name, "alias": feed.alias(entity), "must_exist": True}} for name in before
+    ]
+    actions.append({"add": {"index": new, "alias": feed.alias(entity)}})
+    await feed.client.indices.update_aliases(body={"actions": actions})
+    return before
+
+
+async def behind_alias(feed: Feed, entity: Entity) -> list[str]:
+    found = await feed.client.indices.get_alias(name=feed.alias(entity), params={"ignore": 404})
+    return [] if "error" in found else sorted(found)
+
+
+async def delete(feed: Feed, index: str) -> None:
+    """Delete an index; that it is not there is fine."""
+    await feed.client.indices.delete(index=index, params={"ignore_unavailable": "true"})
+
+
+async def exists(feed: Feed, index: str) -> bool:
+    return bool(await feed.client.indices.exists(index=index, params={"ignore": 404}))
+
+
+async def refresh(feed: Feed, entity: Entity) -> None:
+    """Make everything written so far visible to searches of the entity."""
+    await feed.client.indices.refresh(index=feed.alias(entity), params={"ignore_unavailable": "true"})
+
+
+async def count(feed: Feed, index: str) -> int:
+    """Documents that a search can see."""
+    return int((await feed.client.count(index=index))["count"])
+
+
+async def inspect(feed: Feed, entity: Entity) -> Condition:
+    """Compare what the database says about the index with what the engine has; raises only for the former."""
+    alias = feed.alias(entity)
+    async with feed.service(read_only=True) as session:
+        known = {index.name: index for index in await rows(session, entity)}
+    live = next((index for index in known.values() if index.state == "live"), None)
+    building = next((index for index in known.values() if index.state == "building"), None)
+    name = live.name if live else None
+    try:
+        await check_engine(feed)
+        behind = await behind_alias(feed, entity)
+        there = live is not None and await exists(feed, live.name)
+    except (EngineDown, IndexRefused) as error:
+        return Condition(alias, name, error.detail, "Changes wait in the queue; PostgreSQL answers searches.")
+    except TransportError as error:
+        return Condition(alias, name, unreachable(error).detail, "Look at the log of OpenSearch.")
+    foreign = [other for other in behind if other not in known]
+    ours = feed.source.schema_hash(entity)
+    problem = advice = None
+    if foreign:
+        problem = f"The alias {alias} points to {foreign[0]}, which this database knows nothing of."
+        advice = (
+            "If another installation uses this OpenSearch, give this one its own LEADFUEL_INDEX_PREFIX; "
+            "if not, `leadfuel index rebuild --take-over` replaces it."
+        )
+    elif live is None and building is not None:
+        problem = f"There is no index yet; {building.name} is being built."
+        advice = "If nothing is building it, `leadfuel index rebuild --resume`."
+    elif live is None:
+        problem = "There is no index that is kept up to date."
+        advice = "`leadfuel index rebuild` builds one."
+    elif not there:
+        problem = f"The index {live.name} is gone from OpenSearch."
+        advice = "`leadfuel index rebuild` builds a new one; PostgreSQL answers searches meanwhile."
+    elif live.schema_hash != ours:
+        problem = f"The index {live.name} was built for another version of the documents."
+        advice = "`leadfuel index rebuild`; the present index goes on answering, without newer changes."
+    elif behind != [live.name]:
+        problem = (
+            f"The alias {alias} points to {', '.join(behind)}."
+            if behind
+            else f"The alias {alias} is missing."
+        )
+        advice = "`leadfuel index rebuild` puts it on a fresh index."
+    return Condition(
+        alias,
+        name or (behind[0] if behind else None),
+        problem,
+        advice,
+        missing=live is None and building is None and not behind,
+        building=building is not None and building.schema_hash == ours,
+    )
+
+
+async def check_engine(feed: Feed) -> str:
+    """The engine's version; raises when it does not answer or is too old."""
+    try:
+        answer = await feed.client.info()
+    except (EngineUnreachable, TransportError) as error:
+        raise unreachable(error) from error
+    version = str(answer["version"]["number"])
+    if (
+        answer["version"].get("distribution") != "opensearch"
+        or int(version.split(".", maxsplit=1)[0]) < OLDEST_MAJOR
+    ):
+        raise IndexRefused(
+            f"{answer['version'].get('distribution', 'elasticsearch')} {version} answers, "
+            f"OpenSearch {OLDEST_MAJOR} or newer is needed."
+        )
+    return version
+
+
+def unreachable(error: TransportError) -> EngineDown:
+    """The engine's failure in our words."""
+    if isinstance(error, EngineUnreachable):
+        return EngineDown(f"OpenSearch does not answer: {clean(str(error.error))[:200]}.")
+    return EngineDown(f"OpenSearch answers with status {error.status_code}: {clean(str(error.error))[:200]}.")
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Settings with dotted names from `index.` on, whichever way they were written."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        path = f"{above}.{name}" if above else name
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, path))
+        else:
+            flat[path if path.startswith("index.") else f"index.{path}"] = value
+    return flat

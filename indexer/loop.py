@@ -1,0 +1,255 @@
+"""The indexer as it runs all day: woken by a change or by the clock, stopped by nothing it can outlast.
+
+It keeps no state that matters. When OpenSearch is down it asks again at growing intervals and touches no
+row meanwhile; when the indices are not as it left them it says so once, writes nothing, and looks again
+every few seconds, so that the repair (usually a rebuild) is noticed without a restart.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from core.logs import get_logger
+from db import connections
+from indexer import control, fanout, indices, queue, rebuild
+from indexer.apply import apply_batch
+from indexer.bulk import BulkSender
+from indexer.feed import ENTITIES, Entity, Feed
+from indexer.indices import Condition
+
+log = get_logger(__name__)
+
+CHANNEL = "search_dirty"
+POLL_S = 1.0
+# After a wake-up a moment is left for the rest of a burst, so that it goes out as one body.
+LINGER_S = 0.03
+INSPECT_EVERY_S = 5.0
+LONGEST_PAUSE_S = 10.0
+COMPACT_FROM_ROWS = 50_000
+COMPACT_EVERY_S = 30.0
+# Two batches at a time: one is read and built while the engine works on the other.
+WORKERS = 2
+
+
+class Waker:
+    """Turns NOTIFY into an event. A lost connection only means waking up by the clock until it is back."""
+
+    def __init__(self, url: str, channels: Sequence[str]) -> None:
+        self._url = url
+        self._channels = channels
+        self._events: dict[str, list[asyncio.Event]] = {channel: [] for channel in channels}
+        self.listening = False
+
+    def event(self, channel: str) -> asyncio.Event:
+        """An event that is set at each notification; whoever waits for it clears it."""
+        event = asyncio.Event()
+        self._events[channel].append(event)
+        return event
+
+    async def run(self, stop: asyncio.Event) -> None:
+        pause = 0.2
+        while not stop.is_set():
+            try:
+                connection = await connections.connect(self._url)
+            except (OSError, asyncpg.PostgresError, TimeoutError):
+                await rest(stop, pause)
+                pause = min(LONGEST_PAUSE_S, pause * 2)
+                continue
+            pause = 0.2
+            try:
+                await self._listen(connection, stop)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                log.info("the listening connection was lost; the clock wakes meanwhile")
+            finally:
+                self.listening = False
+                with contextlib.suppress(Exception):
+                    await connection.close(timeout=2)
+
+    async def _listen(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        for channel in self._channels:
+            await connection.add_listener(channel, self._notified)
+        self.listening = True
+        for channel in self._channels:
+            self._wake(channel)  # what was queued while nobody listened
+        waits = [asyncio.create_task(stop.wait()), asyncio.create_task(lost.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _notified(self, _connection: object, _pid: int, channel: str, _payload: object) -> None:
+        self._wake(channel)
+
+    def _wake(self, channel: str) -> None:
+        for event in self._events[channel]:
+            event.set()
+
+
+@dataclass(slots=True)
+class _Health:
+    """What the last look at the two sides found, shared by the workers of one loop."""
+
+    writable: tuple[Entity, ...] = ()
+    looked_at: float = -1e9
+    said: dict[Entity, str | None] = field(default_factory=dict)
+
+
+class Indexer:
+    """Brings changes to the index until it is told to stop."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        waker: Waker,
+        *,
+        poll_s: float = POLL_S,
+        inspect_every_s: float = INSPECT_EVERY_S,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.sender = BulkSender(feed.client)
+        self._feed = feed
+        self._waker = waker
+        self._poll_s = poll_s
+        self._inspect_every_s = inspect_every_s
+        self._jitter = jitter
+        self._health = _Health()
+        self._looking = asyncio.Lock()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; a batch that has begun is finished."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._work(stop, self._waker.event(CHANNEL)))
+
+    async def _work(self, stop: asyncio.Event, woken: asyncio.Event) -> None:
+        pause = 0.0
+        while not stop.is_set():
+            woken.clear()
+            try:
+                busy = await self._step()
+                pause = 0.0
+            except Exception as error:  # noqa: BLE001 - the loop outlasts whatever the two sides do
+                pause = min(LONGEST_PAUSE_S, max(0.2, pause * 2))
+                self._look_again()
+                log.warning(
+                    "a batch failed", error=str(error)[:500], kind=type(error).__name__, pause_s=pause
+                )
+            if pause:
+                await rest(stop, self._jitter(pause / 2, pause))
+            elif not busy:
+                await _either(stop, woken, self._poll_s)
+                if woken.is_set():
+                    await rest(stop, LINGER_S)
+
+    async def _step(self) -> bool:
+        """One batch, or one piece of a fan-out; whether there was anything to do."""
+        writable = await self._writable()
+        if not writable:
+            return False
+        batch = await apply_batch(self._feed, self.sender, entities=writable)
+        if batch is None:
+            # Pieces of a fan-out are cut only when the queue is empty, so they cannot pile up in it.
+            return "contacts" in writable and await fanout.expand_piece(self._feed) is not None
+        if batch.stopped or batch.busy:
+            self._look_again()
+        return len(batch) > batch.later
+
+    async def _writable(self) -> tuple[Entity, ...]:
+        async with self._looking:
+            if time.monotonic() - self._health.looked_at < self._inspect_every_s:
+                return self._health.writable
+            if await control.is_paused(self._feed):
+                self._say(dict.fromkeys(ENTITIES, "paused by `leadfuel index pause`"))
+                self._health.writable = ()
+            else:
+                conditions = {entity: await indices.inspect(self._feed, entity) for entity in ENTITIES}
+                self._say({entity: found.problem for entity, found in conditions.items()})
+                self._health.writable = tuple(e for e, found in conditions.items() if _may_write(found))
+            self._health.looked_at = time.monotonic()
+            return self._health.writable
+
+    def _look_again(self) -> None:
+        self._health.looked_at = -1e9
+
+    def _say(self, problems: dict[Entity, str | None]) -> None:
+        """Log what has changed since the last look, once."""
+        for entity, problem in problems.items():
+            if problem == self._health.said.get(entity):
+                continue
+            if problem is not None:
+                log.warning("the index is not written to", entity=entity, reason=problem)
+            else:
+                log.info("the index is written to again", entity=entity)
+            self._health.said[entity] = problem
+
+
+def _may_write(found: Condition) -> bool:
+    return found.problem is None or found.building
+
+
+async def build_missing(feed: Feed, stop: asyncio.Event, *, look_every_s: float = INSPECT_EVERY_S) -> None:
+    """Build what has never been built, once the engine is there: the first start needs no command.
+
+    A first build that was killed is taken up again. An index that was there and is gone is left to a
+    person: the loop refuses, and `leadfuel index status` says what to do.
+    """
+    waiting = set(ENTITIES)
+    while waiting and not stop.is_set():
+        for entity in sorted(waiting):
+            try:
+                if await _build_if_missing(feed, entity):
+                    waiting.discard(entity)
+            except Exception as error:  # noqa: BLE001 - the engine may come later
+                log.info("the first index could not be built yet", entity=entity, reason=str(error)[:300])
+        if waiting:
+            await rest(stop, look_every_s)
+
+
+async def _build_if_missing(feed: Feed, entity: Entity) -> bool:
+    """Whether the entity needs no first build any more."""
+    async with feed.service(read_only=True) as session:
+        states = {index.state for index in await indices.rows(session, entity)}
+    if states & {"live", "old"}:
+        return True
+    found = await indices.inspect(feed, entity)
+    if not (found.missing or "building" in states):
+        return False
+    await rebuild.rebuild(feed, entity, resume=True)
+    return True
+
+
+async def keep_compact(feed: Feed, stop: asyncio.Event) -> None:
+    """Fold a queue that grew while nothing was written, so that it holds a record once."""
+    while not stop.is_set():
+        async with feed.service() as session:
+            rows = sum([(await queue.depth(session, entity)).rows for entity in ENTITIES])
+        if rows >= COMPACT_FROM_ROWS:
+            async with feed.service() as session:
+                folded = await queue.compact(session)
+            if folded:
+                log.info("the queue was folded", rows=folded)
+                continue
+        await rest(stop, COMPACT_EVERY_S)
+
+
+async def rest(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, unless told to stop."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def _either(stop: asyncio.Event, woken: asyncio.Event, seconds: float) -> None:
+    waits = [asyncio.create_task(stop.wait()), asyncio.create_task(woken.wait())]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

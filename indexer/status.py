@@ -1,0 +1,121 @@
+"""What an operator wants to see at three in the morning: both sides of the feed, on one screen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from opensearchpy.exceptions import TransportError
+from sqlalchemy import text
+
+from indexer import catalogue, control, deadletters, fanout, indices, queue
+from indexer.feed import ENTITIES, Entity, Feed
+from indexer.indices import EngineDown, IndexRefused, State
+from indexer.queue import Depth
+
+# A change that has waited this long says that nobody is bringing it.
+LATE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One index as the books have it."""
+
+    name: str
+    state: State
+    schema_matches: bool
+    rows_done: int
+    rows_total: int
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EntityStatus:
+    entity: Entity
+    alias: str
+    index: str | None
+    records: int
+    documents: int | None  # None when the engine could not be asked
+    queued: Depth
+    dead_letters: int
+    indices: tuple[Kept, ...]
+    problem: str | None
+    advice: str | None
+    last_verify: dict[str, Any] | None
+
+    @property
+    def healthy(self) -> bool:
+        return self.problem is None and self.dead_letters == 0 and self.queued.oldest_age_s < LATE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole feed."""
+
+    engine: str | None
+    engine_problem: str | None
+    paused: dict[str, Any] | None
+    fanouts: int
+    heartbeat: dict[str, Any] | None
+    entities: tuple[EntityStatus, ...]
+
+    @property
+    def healthy(self) -> bool:
+        return (
+            self.engine_problem is None
+            and self.paused is None
+            and all(entity.healthy for entity in self.entities)
+        )
+
+
+async def status(feed: Feed) -> Status:
+    """Look at both sides; a side that does not answer is part of the answer."""
+    engine, engine_problem = None, None
+    try:
+        engine = await indices.check_engine(feed)
+    except (EngineDown, IndexRefused) as error:
+        engine_problem = error.detail
+    async with feed.service(read_only=True) as session:
+        paused = await control.recall(session, control.PAUSED)
+        heartbeat = await control.recall(session, "heartbeat")
+        waiting = await fanout.count(session)
+    entities = tuple([await _entity_status(feed, entity) for entity in ENTITIES])
+    return Status(engine, engine_problem, paused, waiting, heartbeat, entities)
+
+
+async def _entity_status(feed: Feed, entity: Entity) -> EntityStatus:
+    found = await indices.inspect(feed, entity)
+    ours = feed.source.schema_hash(entity)
+    async with feed.service(read_only=True) as session:
+        records = await catalogue.count(session, entity)
+        queued = await queue.depth(session, entity)
+        rejected = await deadletters.count(session, entity)
+        last_verify = await control.recall(session, f"verify:{entity}")
+        kept = await session.execute(
+            text(
+                """
+                SELECT index_name, state, schema_hash = :ours, rows_done, rows_total, started_at
+                FROM indices WHERE entity = :entity ORDER BY started_at
+                """
+            ),
+            {"entity": entity, "ours": ours},
+        )
+        books = tuple(Kept(*row) for row in kept)
+    documents = None
+    if found.index is not None:
+        try:
+            documents = await indices.count(feed, found.index)
+        except TransportError:
+            documents = None
+    return EntityStatus(
+        entity,
+        found.alias,
+        found.index,
+        records,
+        documents,
+        queued,
+        rejected,
+        books,
+        found.problem,
+        found.advice,
+        last_verify,
+    )
