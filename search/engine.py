@@ -33,8 +33,10 @@ from search.response import (
     OrganizationSearchResponse,
     RemovedBy,
     SearchResponse,
+    SuggestResponse,
     Understood,
 )
+from search.suggest import suggest
 from search.terms import TermStore
 from search.understand import understand
 from search.visibility import HiddenCache, Visibility
@@ -125,15 +127,14 @@ class Searcher:
         took_ms = round((perf_counter() - started) * 1_000)
         return CountResponse(total_entries=total, engine=engine, took_ms=took_ms)
 
-    async def terms(self) -> OpenTerms:
-        return await self._terms.current()
-
-    async def hidden(self, actor: Actor) -> Visibility:
-        """What an actor has hidden, for callers that show records by other roads than a search."""
+    async def suggest(self, field: str, prefix: str, actor: Actor, *, limit: int = 10) -> SuggestResponse:
+        """Completions of what somebody types; raises `Invalid` for a field that has none."""
+        terms = await self._terms.current()
         async with self._database.transaction(actor, read_only=True) as session:
-            return await visibility.load(
-                session, CountRequest(), "contacts", user_id=actor.user_id, cache=self._hidden
+            seen = await visibility.load(
+                session, CountRequest(), "contacts", actor=actor, cache=self._hidden
             )
+            return await suggest(session, field, prefix, limit=limit, seen=seen, terms=terms)
 
     async def _ping(self) -> None:
         if self._opensearch is not None:
@@ -142,7 +143,7 @@ class Searcher:
     async def _read(self, entity: Entity, request: CountRequest, actor: Actor) -> _Reading:
         clauses, echo, terms = await self._filters(request)
         async with self._database.transaction(actor, read_only=True) as session:
-            seen = await visibility.load(session, request, entity, user_id=actor.user_id, cache=self._hidden)
+            seen = await visibility.load(session, request, entity, actor=actor, cache=self._hidden)
             text = await understand(session, request.q, entity=entity, terms=terms)
         return _Reading(Criteria(entity, tuple(clauses), text), seen, terms, echo)
 

@@ -68,7 +68,7 @@ class OpenSearchEngine:
             searches += [_total(c, s) for c, s in [await self._without(plan, path) for path in paths]]
         answers = iter(await self._msearch(plan.entity, searches))
         page = next(answers)
-        total = page["hits"]["total"]
+        total = page["hits"].get("total")
         if plan.exact_total:
             total = next(answers)["hits"]["total"]
         counts = {f.facet.name: _read_facet(f, next(answers)) for f in plan.facets}

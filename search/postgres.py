@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.settings import SearchSettings
-from db.sessions import ANON, Actor, Database, member
+from db.sessions import Actor, Database
 from search import documents, postgres_query
 from search.conditions import Criteria
 from search.documents import MISSING, value_sql
@@ -41,7 +41,7 @@ class PostgresEngine:
         self._settings = settings
 
     async def search(self, plan: Plan) -> Found:
-        actor = _actor(plan.visibility)
+        actor = plan.visibility.actor
         budget_s = self._settings.fallback_budget_ms / 1_000
         async with self._database.transaction(
             actor, read_only=True, statement_timeout_s=budget_s, snapshot=True
@@ -65,7 +65,7 @@ class PostgresEngine:
         )
 
     async def count(self, criteria: Criteria, visibility: Visibility) -> int:
-        async with self._database.transaction(_actor(visibility), read_only=True) as session:
+        async with self._database.transaction(visibility.actor, read_only=True) as session:
             await _prepare(session)
             return await _count(session, criteria, visibility)
 
@@ -115,10 +115,6 @@ class PostgresEngine:
             else:
                 removed[path] = count - kept
         return removed
-
-
-def _actor(visibility: Visibility) -> Actor:
-    return ANON if visibility.user_id is None else member(visibility.user_id)
 
 
 def _ran_out_of_time(error: DBAPIError) -> bool:

@@ -163,7 +163,6 @@ def _parts(words: list[str], spans: list[_Span], entity: Entity, terms: OpenTerm
                 "topic", written, alternatives=(Scored(_topics(codes), scoring.TOPIC),), means=means
             )
         elif span.part in {"person", "any"}:
-            part = "person" if span.part == "person" else "any"
             part: Literal["person", "any"] = "person" if span.part == "person" else "any"
             yield TextPart(
                 part, written, words=tuple(LooseWord(w, in_person=True, in_company=False) for w in chosen)

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound
 from core.ids import UserId
+from db.sessions import Actor
 from search.request import CountRequest, Entity
 
 HiddenMode = Literal["exclude", "only", "include"]
@@ -87,7 +88,7 @@ def encode(ids: BitMap) -> str:
 class Visibility:
     """What one user sees in one search of `entity`. `wanted` are ids to keep to, `unwanted` to leave out."""
 
-    user_id: UserId | None
+    actor: Actor
     entity: Entity
     mode: HiddenMode
     hidden: HiddenSet
@@ -98,6 +99,10 @@ class Visibility:
     unlocked: Literal["any", "only", "exclude"] = "any"
     wanted: tuple[BitMap, ...] = ()
     unwanted: tuple[BitMap, ...] = ()
+
+    @property
+    def user_id(self) -> UserId | None:
+        return self.actor.user_id
 
     def opensearch_filters(self, entity: Entity | None = None) -> list[dict[str, Any]]:
         """The rule as filter clauses, positive ones: a bitmap in `must_not` costs more than the search."""
@@ -233,10 +238,11 @@ async def load(
     request: CountRequest,
     entity: Entity,
     *,
-    user_id: UserId | None,
+    actor: Actor,
     cache: HiddenCache,
 ) -> Visibility:
-    """What this user sees; raises `UnknownList` for a list that is not theirs."""
+    """What the actor sees, in a session that runs as them; raises `UnknownList` for a list not theirs."""
+    user_id = actor.user_id
     version, contact, organization = (await session.execute(_VERSION, {"user_id": user_id})).one()
     hidden = HiddenSet(version) if user_id is None or version == 0 else cache.get(user_id, version)
     if hidden is None and user_id is not None:
@@ -245,7 +251,7 @@ async def load(
         cache.put(user_id, hidden)
     wanted, unwanted = await _kept(session, request, entity, user_id=user_id)
     return Visibility(
-        user_id=user_id,
+        actor=actor,
         entity=entity,
         mode=request.hidden,
         hidden=hidden or HiddenSet(0),

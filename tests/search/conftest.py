@@ -1,0 +1,17 @@
+"""What the search tests share beyond the stack: a way to leave the database as they found it."""
+
+import pytest
+
+from db.models import metadata
+
+
+@pytest.fixture(scope="session")
+def wipe(owner):
+    """Empty every table but the plans."""
+
+    async def empty() -> None:
+        tables = ", ".join(f"app.{table.name}" for table in metadata.sorted_tables if table.name != "plans")
+        await owner.execute(f"TRUNCATE {tables} CASCADE")
+        await owner.execute("TRUNCATE app.search_dirty")
+
+    return empty
