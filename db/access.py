@@ -189,7 +189,8 @@ _RELATIONS: Final = """
                CASE WHEN 'security_invoker=true' = ANY (relation.reloptions) THEN 'invoker' ELSE 'owner' END
            END AS runs_as
     FROM pg_class AS relation
-    WHERE relation.relnamespace = ANY ($1::text[]::regnamespace[]) AND relation.relkind IN ('r', 'p', 'v', 'm', 'f')
+    WHERE relation.relnamespace = ANY ($1::text[]::regnamespace[])
+      AND relation.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass
                       AND objid = relation.oid AND deptype = 'e')
     ORDER BY 2
@@ -197,13 +198,14 @@ _RELATIONS: Final = """
 _RELATION_GRANTS: Final = """
     SELECT granted.grantee, granted.privilege, granted.column
     FROM (
-        SELECT acl.grantee AS oid, coalesce(role.rolname, 'public') AS grantee, acl.privilege_type AS privilege,
-               NULL AS column, relation.relowner
+        SELECT acl.grantee AS oid, coalesce(role.rolname, 'public') AS grantee,
+               acl.privilege_type AS privilege, NULL AS column, relation.relowner
         FROM pg_class AS relation, aclexplode(relation.relacl) AS acl
         LEFT JOIN pg_roles AS role ON role.oid = acl.grantee
         WHERE relation.oid = $1
         UNION ALL
-        SELECT acl.grantee, coalesce(role.rolname, 'public'), acl.privilege_type, attribute.attname, relation.relowner
+        SELECT acl.grantee, coalesce(role.rolname, 'public'), acl.privilege_type, attribute.attname,
+               relation.relowner
         FROM pg_class AS relation JOIN pg_attribute AS attribute ON attribute.attrelid = relation.oid,
              aclexplode(attribute.attacl) AS acl
         LEFT JOIN pg_roles AS role ON role.oid = acl.grantee

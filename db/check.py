@@ -1,4 +1,4 @@
-"""What `leadfuel db check` looks for: whatever makes a database less safe or less sound than the code believes.
+"""What `leadfuel db check` looks for: whatever makes a database less safe or sound than the code believes.
 
 The scheduled review of policies is this, run with an exit code. It reads the catalogue alone and changes
 nothing.
@@ -122,7 +122,8 @@ _QUERIES: Final = (
         "row security",
         """
         SELECT oid::regclass::text AS subject,
-               CASE WHEN NOT relrowsecurity THEN 'is not enabled' ELSE 'is not forced on its owner' END AS detail
+               CASE WHEN NOT relrowsecurity THEN 'is not enabled'
+                    ELSE 'is not forced on its owner' END AS detail
         FROM pg_class
         WHERE relnamespace = ANY ($1::text[]::regnamespace[]) AND relkind IN ('r', 'p')
           AND NOT (relrowsecurity AND relforcerowsecurity)
@@ -142,7 +143,8 @@ _QUERIES: Final = (
     (
         "index",
         """
-        SELECT indexrelid::regclass::text AS subject, 'is invalid: drop it and build it again' AS detail
+        SELECT indexrelid::regclass::text AS subject,
+               'is invalid: drop and rebuild it' AS detail
         FROM pg_index JOIN pg_class ON pg_class.oid = pg_index.indexrelid
         WHERE relnamespace = ANY ($1::text[]::regnamespace[]) AND NOT (indisvalid AND indisready AND indislive)
         """,
@@ -172,7 +174,8 @@ _QUERIES: Final = (
         """
         SELECT coalesce(defaclnamespace::regnamespace::text, 'every schema') AS subject,
                'gives ' || lower(acl.privilege_type) || ' on what ' || pg_get_userbyid(defaclrole)
-               || ' will make to ' || CASE acl.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(acl.grantee) END
+               || ' will make to '
+               || CASE acl.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(acl.grantee) END
                AS detail
         FROM pg_default_acl, aclexplode(defaclacl) AS acl
         WHERE acl.grantee <> defaclrole
@@ -209,29 +212,30 @@ _QUERIES: Final = (
 _ROLES: Final = """
     SELECT role.rolname AS subject, wrong AS detail
     FROM pg_roles AS role
+    CROSS JOIN (SELECT relowner AS oid FROM pg_class WHERE oid = 'app.alembic_version'::regclass) AS owner
     CROSS JOIN LATERAL (VALUES
         (CASE WHEN rolsuper THEN 'is a superuser' END),
         (CASE WHEN rolbypassrls THEN 'bypasses row-level security' END),
         (CASE WHEN rolcreaterole THEN 'may create roles' END),
         (CASE WHEN rolname = ANY ($1::text[]) AND rolcanlogin THEN 'can log in' END),
         (CASE WHEN pg_has_role(role.oid, owner.oid, 'MEMBER') THEN 'is a member of the tables'' owner' END),
-        (SELECT 'is a member of ' || string_agg(other.rolname, ', ' ORDER BY other.rolname)
+        ((SELECT 'is a member of ' || string_agg(other.rolname, ', ' ORDER BY other.rolname)
          FROM pg_roles AS other
          WHERE role.rolname = ANY ($1::text[]) AND other.oid <> role.oid AND NOT role.rolsuper
            AND pg_has_role(role.oid, other.oid, 'MEMBER')
-         HAVING count(*) > 0),
-        (SELECT 'has the rights of ' || string_agg(other.rolname, ', ' ORDER BY other.rolname)
+         HAVING count(*) > 0)),
+        ((SELECT 'has the rights of ' || string_agg(other.rolname, ', ' ORDER BY other.rolname)
                 || ' without taking the role'
          FROM pg_roles AS other
          WHERE role.rolname = $2 AND other.rolname = ANY ($1::text[]) AND NOT role.rolsuper
            AND pg_has_role(role.oid, other.oid, 'USAGE')
-         HAVING count(*) > 0),
-        (SELECT 'cannot take the role ' || string_agg(other.rolname, ', ' ORDER BY other.rolname)
+         HAVING count(*) > 0)),
+        ((SELECT 'cannot take the role ' || string_agg(other.rolname, ', ' ORDER BY other.rolname)
          FROM pg_roles AS other
-         WHERE role.rolname = $2 AND other.rolname = ANY ($1::text[]) AND NOT pg_has_role(role.oid, other.oid, 'SET')
-         HAVING count(*) > 0)
+         WHERE role.rolname = $2 AND other.rolname = ANY ($1::text[])
+           AND NOT pg_has_role(role.oid, other.oid, 'SET')
+         HAVING count(*) > 0))
     ) AS rules (wrong)
-    CROSS JOIN (SELECT relowner AS oid FROM pg_class WHERE oid = 'app.alembic_version'::regclass) AS owner
     WHERE wrong IS NOT NULL AND (role.rolname = ANY ($1::text[]) OR role.rolname = $2)
     UNION ALL
     SELECT missing, 'does not exist' FROM unnest($1::text[] || $2::text) AS missing
