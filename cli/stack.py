@@ -119,7 +119,7 @@ def status(*, as_json: bool) -> None:
     for part in parts:
         if part.reason:
             output.print(f"{part.title}: {part.reason}", markup=False)
-        if part.condition in {"unavailable", "crashed"}:
+        if part.condition in {"unavailable", "crashed"} and Path(part.log).exists():
             output.print(f"  log: {part.log}", markup=False)
     if any(part.name == "opensearch" and part.condition not in {"running", "external"} for part in parts):
         output.print("Searches are answered by PostgreSQL while OpenSearch is away.")

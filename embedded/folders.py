@@ -73,10 +73,13 @@ def follow_move(old: Path, new: Path, identity: Identity | None) -> None:
 
 
 def is_reachable(folder: Path, identity: Identity) -> bool:
-    """Whether `identity` may walk down to `folder`."""
+    """Whether `identity` may walk down to `folder`, as far as that exists."""
     real = Path(os.path.realpath(folder))
     for step in (real, *real.parents):
-        status = step.stat()
+        try:
+            status = step.stat()
+        except FileNotFoundError:
+            continue
         if status.st_uid == identity.uid:
             allowed = status.st_mode & stat.S_IXUSR
         elif status.st_gid == identity.gid:

@@ -107,6 +107,7 @@ def stop(
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
+            process.resume()  # a stopped one would not notice
     for process in _wait(processes, patience_s):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

@@ -56,7 +56,12 @@ def locked_jars(lock: Path = LOCK) -> list[Jar]:
 
 
 def class_path(
-    *, fallback: Path, environ: Mapping[str, str], url: str, report: Callable[[str], None]
+    *,
+    fallback: Path,
+    environ: Mapping[str, str],
+    url: str,
+    report: Callable[[str], None] = lambda _: None,
+    lock: Path = LOCK,
 ) -> list[Path]:
     """Return the verified jars, fetching what is missing; raises `JarsUnavailable`.
 
@@ -64,7 +69,7 @@ def class_path(
     repository to fetch from; empty means the one jgo is configured for, else Maven Central.
     """
     repository = _repository(environ, fallback)
-    jars = locked_jars()
+    jars = locked_jars(lock)
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
         good = list(pool.map(lambda jar: _is_good(repository / jar.path, jar), jars))
     missing = [jar for jar, is_good in zip(jars, good, strict=True) if not is_good]

@@ -3,6 +3,7 @@
 import http.client
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -59,7 +60,7 @@ def start(
         log=log,
         environ={
             **{key: environ[key] for key in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR") if key in environ},
-            "PYTHONPATH": str(root),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(root), environ.get("PYTHONPATH")])),
         },
     )
 
