@@ -13,7 +13,7 @@ from api import openapi, problems
 from api.edge import Edge
 from api.limits import TooManyRequests
 from api.operations import Operation
-from api.routes import description, health, usage
+from api.routes import contacts, description, health, hidden, organizations, search, usage
 from api.services import open_services
 from core import logs
 from core.errors import LeadFuelError
@@ -22,6 +22,10 @@ from domain import tokens
 
 # Every noun's endpoints: the one place where they are registered.
 OPERATIONS: Final[Sequence[Operation]] = (
+    *search.OPERATIONS,
+    *contacts.OPERATIONS,
+    *organizations.OPERATIONS,
+    *hidden.OPERATIONS,
     *usage.OPERATIONS,
     *health.OPERATIONS,
     *description.OPERATIONS,

@@ -95,16 +95,14 @@ class _Intake:
 
     async def drain(self) -> None:
         """Take in and drop what is still coming, within bounds; who waits for our word is not asked."""
-        if self._is_complete or self._is_awaited:
+        if self._is_awaited:
             return
         taken = 0
         try:
             async with asyncio.timeout(DRAIN_LIMIT_S):
-                while taken < DRAIN_LIMIT_BYTES:
+                while not self._is_complete and taken < DRAIN_LIMIT_BYTES:
                     message = await self.receive()
                     taken += len(cast("bytes", message.get("body", b"")))
-                    if self._is_complete:
-                        return
         except TimeoutError:
             log.info("client was too slow to hear the answer")
 

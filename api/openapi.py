@@ -12,6 +12,7 @@ from api.limits import TooManyRequests
 from api.operations import Operation
 from api.problems import MEDIA_TYPE, FieldError, Problem, Unavailable
 from core.errors import Invalid, LeadFuelError, NotFound
+from domain.tokens import BadToken
 
 Schemas = dict[str, Any]
 # Changes the components before they are handed out, as `search` does for vocabularies of its filters.
@@ -196,7 +197,7 @@ class BadRequest(LeadFuelError):
 def _errors(op: Operation) -> list[type[LeadFuelError]]:
     found: list[type[LeadFuelError]] = [BadRequest, LeadFuelError, Unavailable, *op.errors]
     if op.access != "public":
-        found += [Unauthenticated, TooManyRequests, intake.WrongShape]
+        found += [Unauthenticated, BadToken, TooManyRequests, intake.WrongShape]
     if op.access == "admin":
         found += [NotAllowed]
     if op.path_type is not None:

@@ -8,9 +8,10 @@ from opensearchpy import AsyncOpenSearch
 
 from api.auth import Authenticator
 from api.limits import Limiter
-from core.settings import OpenSearchSettings, Settings
+from core.settings import Settings
 from db.sessions import Database
 from search.engine import Searcher
+from search.opensearch import connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Services:
 
     settings: Settings
     database: Database
+    # The searcher's own client, here for the health check.
     opensearch: AsyncOpenSearch | None
     searcher: Searcher
     authenticator: Authenticator
@@ -29,24 +31,19 @@ class Services:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Build the bundle; nothing connects before it is used, so that the API starts beside dead parts."""
     database = Database(settings.database)
-    opensearch = _opensearch_client(settings.opensearch)
+    opensearch = connect(settings.opensearch) if settings.opensearch.url else None
+    searcher = Searcher(settings, database, opensearch)
     limiter = Limiter(settings)
     try:
         yield Services(
             settings=settings,
             database=database,
             opensearch=opensearch,
-            searcher=Searcher(settings, database, opensearch),
+            searcher=searcher,
             authenticator=Authenticator(settings.auth, database),
             limiter=limiter,
         )
     finally:
         await limiter.close()
-        if opensearch is not None:
-            await opensearch.close()
+        await searcher.close()
         await database.close()
-
-
-def _opensearch_client(settings: OpenSearchSettings) -> AsyncOpenSearch | None:
-    # Retries belong to the search engine's time budget, not to the client.
-    return AsyncOpenSearch(settings.url, max_retries=0, http_compress=False) if settings.url else None

@@ -6,7 +6,7 @@ NULL there, whatever is asked. Only where the words come from is read by the ser
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import text
@@ -39,24 +39,20 @@ class Employment:
 
 @dataclass(frozen=True, slots=True)
 class ContactDetail:
-    """A person; `columns` are the masked view's own."""
+    """A person; `columns` are the masked view's own, with `hidden` and `saved`."""
 
     columns: Mapping[str, Any]
     organization: Mapping[str, Any] | None
     employment: list[Employment]
     unlocked: frozenset[str]
-    hidden: bool
-    saved: bool
 
 
 @dataclass(frozen=True, slots=True)
 class OrganizationDetail:
-    """A company."""
+    """A company; `columns` are the view's own, with `hidden` and `saved`."""
 
     columns: Mapping[str, Any]
     contacts: int
-    hidden: bool
-    saved: bool
 
 
 _ORGANIZATION = """
@@ -76,7 +72,8 @@ _FIND_CONTACT = text(f"""
     SELECT {_CONTACT},
            ARRAY(SELECT u.field FROM app.unlocks u WHERE u.contact_id = c.id) AS unlocked,
            EXISTS (SELECT FROM app.hidden_contacts h WHERE h.contact_id = c.id)
-           OR EXISTS (SELECT FROM app.hidden_companies h WHERE h.organization_id = c.organization_id) AS hidden,
+           OR EXISTS (SELECT FROM app.hidden_companies h WHERE h.organization_id = c.organization_id)
+           AS hidden,
            EXISTS (SELECT FROM app.list_contacts l WHERE l.contact_id = c.id) AS saved
     FROM public.contacts c WHERE c.id = :id
 """)  # noqa: S608 - a constant list of columns
@@ -105,18 +102,17 @@ async def contact(session: AsyncSession, *, contact_id: ContactId) -> ContactDet
     row = (await session.execute(_FIND_CONTACT, {"id": contact_id})).mappings().one_or_none()
     if row is None:
         raise NotFound(f"There is no person {contact_id}.")
-    organization = None
+    organization: dict[str, Any] | None = None
     if row["organization_id"] is not None:
         found = await session.execute(_COMPANY_OF, {"id": row["organization_id"]})
-        organization = found.mappings().one_or_none()
+        company = found.mappings().one_or_none()
+        organization = None if company is None else dict(company)
     employment = (await session.execute(_EMPLOYMENT, {"id": contact_id})).mappings()
     return ContactDetail(
-        columns=row,
+        columns=dict(row),
         organization=organization,
         employment=[Employment(**position) for position in employment],
         unlocked=frozenset(row["unlocked"]),
-        hidden=row["hidden"],
-        saved=row["saved"],
     )
 
 
@@ -126,7 +122,7 @@ async def organization(session: AsyncSession, *, organization_id: OrganizationId
     if row is None:
         raise NotFound(f"There is no company {organization_id}.")
     people = (await session.execute(_PEOPLE_OF, {"id": organization_id})).scalar_one()
-    return OrganizationDetail(columns=row, contacts=people, hidden=row["hidden"], saved=row["saved"])
+    return OrganizationDetail(columns=dict(row), contacts=people)
 
 
 async def contact_origins(session: AsyncSession, *, contact_id: ContactId) -> dict[str, Origin]:
@@ -162,8 +158,3 @@ async def _origins(session: AsyncSession, noun: str, record_id: int) -> dict[str
         )
         for row in rows
     }
-
-
-def utc(value: datetime | None) -> str | None:
-    """An instant as it is shown."""
-    return None if value is None else value.isoformat().replace("+00:00", "Z")

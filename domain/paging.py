@@ -14,7 +14,7 @@ MAX_CURSOR_LENGTH: Final = 400
 class BadCursor(Invalid):
     """The cursor is not one that this list has given out. Begin again without one."""
 
-    slug = "bad-cursor"
+    slug = "wrong-cursor"
     title = "Not a cursor of this list"
 
 

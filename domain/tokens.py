@@ -28,8 +28,8 @@ class BadToken(LeadFuelError):
     """The bearer token was not issued by us, is not for this service, or is no longer good."""
 
     status = 401
-    slug = "unauthenticated"
-    title = "Who are you?"
+    slug = "bad-token"
+    title = "The bearer token is no good"
 
 
 @dataclass(frozen=True, slots=True)

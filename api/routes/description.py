@@ -61,7 +61,7 @@ def _page(title: str, content: str) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'
         f"<body><h1>{escape(title)}</h1>{content}</body></html>"
     )
-    return Text(content=page, media_type="text/html; charset=utf-8")  # type: ignore[return-value]
+    return Text(content=page, media_type="text/html")  # type: ignore[return-value]
 
 
 OPERATIONS: Final[list[Operation]] = [show_openapi, list_problems, show_problem]

@@ -71,7 +71,7 @@ async def ready(call: Call) -> Ready:
         _redis(services),
         _opensearch(services),
     )
-    is_searching = opensearch.status == "ok"
+    is_searching = opensearch.status == "ok" and services.searcher.engine == "opensearch"
     if database.status != "ok":
         status: Literal["ok", "degraded", "down"] = "down"
     else:

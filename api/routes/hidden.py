@@ -6,22 +6,13 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from api.operations import Call, Operation, operation
+from api.routes.records import ContactPath, OrganizationPath, RecordId
 from core.errors import NotFound
-from core.ids import MAX_RECORD_ID, ContactId, OrganizationId
+from core.ids import ContactId, OrganizationId
 from domain import hidden
 from domain.paging import MAX_CURSOR_LENGTH, BadCursor
 from search.request import Form
 from search.response import Answer
-
-RecordId = Annotated[int, Meta(ge=1, le=MAX_RECORD_ID)]
-
-
-class ContactPath(Form, frozen=True):
-    contact_id: RecordId
-
-
-class OrganizationPath(Form, frozen=True):
-    organization_id: RecordId
 
 
 class Page(Form, frozen=True):

@@ -71,9 +71,9 @@ async def test_processes_count_together_and_no_request_is_lost(redis_url, unique
         await limiter.close()
 
 
-async def test_without_redis_each_process_counts_for_itself(unused_tcp_port_of, unique):
+async def test_without_redis_each_process_counts_for_itself(a_free_port, unique):
     clock = Clock(100.0)
-    limiter = Limiter(settings_with(f"redis://127.0.0.1:{unused_tcp_port_of()}"), monotonic=clock)
+    limiter = Limiter(settings_with(f"redis://127.0.0.1:{a_free_port}"), monotonic=clock)
     with capture_logs() as logs:
         used = [(await limiter.hit(who=unique, route="search")).used for _ in range(7)]
     assert used == [1, 2, 3, 4, 5, 6, 7]

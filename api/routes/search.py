@@ -1,0 +1,87 @@
+"""Searching: pages, facets and counts of contacts and organizations."""
+
+from typing import Any, Final, cast
+
+from api.operations import Call, Operation, operation
+from search.cursor import BadCursor
+from search.request import CountRequest, SearchRequest
+from search.response import ContactSearchResponse, CountResponse, OrganizationSearchResponse
+from search.visibility import UnknownList
+
+_ICP: Final[dict[str, Any]] = {
+    "contacts": {
+        "include": {"titles": ["VP Sales"], "seniorities": ["vp", "director"], "countries": ["DE", "AT"]}
+    },
+    "organizations": {
+        "include": {"num_employees": {"min": 50, "max": 1000}, "technologies": {"any": ["salesforce"]}},
+        "exclude": {"industries": ["staffing"]},
+    },
+}
+
+
+@operation(
+    "POST",
+    "/v1/contacts/search",
+    tag="Search",
+    summary="Search people",
+    errors=(BadCursor, UnknownList),
+    example={"filters": _ICP, "facets": ["seniorities", "industries", "countries"], "limit": 25},
+)
+async def search_contacts(call: Call, body: SearchRequest) -> ContactSearchResponse:
+    """People who fit an ICP, in pages, with exact counts beside the filters and without what you have
+    hidden. `engine` says which engine answered: when OpenSearch does not, PostgreSQL does.
+    """
+    answer = await call.services.searcher.search("contacts", body, call.actor)
+    return cast("ContactSearchResponse", answer)
+
+
+@operation(
+    "POST",
+    "/v1/contacts/count",
+    tag="Search",
+    summary="Count people",
+    errors=(UnknownList,),
+    example={"filters": _ICP},
+)
+async def count_contacts(call: Call, body: CountRequest) -> CountResponse:
+    """How many people fit, exactly; what you have hidden is not counted."""
+    return await call.services.searcher.count("contacts", body, call.actor)
+
+
+@operation(
+    "POST",
+    "/v1/organizations/search",
+    tag="Search",
+    summary="Search companies",
+    errors=(BadCursor, UnknownList),
+    example={
+        "q": "semiconductors",
+        "filters": {"organizations": {"include": {"locations": ["Texas"]}}},
+        "facets": ["industries", "headcount_bands"],
+    },
+)
+async def search_organizations(call: Call, body: SearchRequest) -> OrganizationSearchResponse:
+    """Companies that fit. Filters on contacts mean: at least one visible person there fits them all."""
+    answer = await call.services.searcher.search("organizations", body, call.actor)
+    return cast("OrganizationSearchResponse", answer)
+
+
+@operation(
+    "POST",
+    "/v1/organizations/count",
+    tag="Search",
+    summary="Count companies",
+    errors=(UnknownList,),
+    example={"filters": _ICP},
+)
+async def count_organizations(call: Call, body: CountRequest) -> CountResponse:
+    """How many companies fit, exactly; what you have hidden is not counted."""
+    return await call.services.searcher.count("organizations", body, call.actor)
+
+
+OPERATIONS: Final[list[Operation]] = [
+    search_contacts,
+    count_contacts,
+    search_organizations,
+    count_organizations,
+]
