@@ -1,0 +1,65 @@
+"""Searches for a title: synonyms, acronyms, and words of one language for cards in another."""
+
+from benchmarks.quality.judged import Judged
+from benchmarks.quality.phrases import ACRONYMS, LANGUAGES, SYNONYMS, Phrase
+from benchmarks.quality.world import World, plain
+from domain.demo.draws import Uniform, pick
+from domain.demo.people import Person
+from domain.demo.places import COUNTRIES
+
+# Fewer than so many answers, and the search says more of the draw than of the engine.
+_ENOUGH = 10
+_NEIGHBOURS = {"vp": {"head", "director"}, "head": {"vp", "director"}, "director": {"vp", "head"}}
+
+
+def synonym(world: World, uniform: Uniform) -> Judged | None:
+    return _judged("titles: synonyms", world, uniform, pick(SYNONYMS, uniform))
+
+
+def acronym(world: World, uniform: Uniform) -> Judged | None:
+    return _judged("titles: acronyms", world, uniform, pick(ACRONYMS, uniform))
+
+
+def language(world: World, uniform: Uniform) -> Judged | None:
+    """Words of one language, people of a country whose cards are mostly in another."""
+    speaks = pick(("de", "fr", "es", "en"), uniform)
+    phrase = pick(LANGUAGES[speaks], uniform)
+    foreign = [
+        code
+        for code, country in COUNTRIES.items()
+        if (country.titles.get("en", 0) < 0.4 if speaks == "en" else speaks not in country.titles)
+    ]
+    country = pick(foreign, uniform)
+    return _judged("titles: languages", world, uniform, phrase, country)
+
+
+def _judged(
+    kind: str, world: World, uniform: Uniform, phrase: Phrase, country: str | None = None
+) -> Judged | None:
+    found = grades(world, phrase.level, phrase.function, country)
+    if sum(grade == 3 for grade in found.values()) < _ENOUGH:
+        return None
+    words = phrase.words if uniform() < 0.7 else phrase.words.lower()
+    filters = {"contacts": {"include": {"countries": [country]}}} if country else {}
+    return Judged(kind, "contacts", words, found, filters)
+
+
+def grades(world: World, level: str, function: str, country: str | None = None) -> dict[str, int]:
+    """Who does just that; and, one grade, who does it a step beside."""
+    found: dict[str, int] = {}
+    for near in _NEIGHBOURS.get(level, ()):
+        found |= dict.fromkeys((one.id for one in world.by_concept.get((near, function), ())), 1)
+    found |= dict.fromkeys((one.id for one in world.by_concept.get((level, function), ())), 3)
+    if country is None:
+        return found
+    there = {one.id for one in world.people if lives_in(one, country)}
+    return {key: grade for key, grade in found.items() if key in there}
+
+
+def lives_in(person: Person, country: str, city: str = "") -> bool:
+    """Whether the record shows it: a country, and the city where one is asked for."""
+    return bool(
+        person.country
+        and person.home.country.code == country
+        and (not city or (person.city and plain(person.home.name) == plain(city)))
+    )
