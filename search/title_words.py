@@ -8,7 +8,7 @@ title means as a whole: that is `search.titles`.
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final, Literal
@@ -17,10 +17,12 @@ from core.text import fold
 
 Kind = Literal["modifier", "prefix", "role", "topic", "region"]
 
-# Marks in the stream of words. A break parts a title ("VP, Sales"), AND joins equals ("sales and marketing").
-BREAK: Final = ","
+# Marks in the stream of words. A comma may part or enumerate, a break parts ("VP - Sales"), AND joins equals.
+COMMA: Final = ","
+BREAK: Final = "|"
 AND: Final = "&"
 TO: Final = ">"
+MARKS: Final = frozenset({COMMA, BREAK, AND, TO})
 
 MAX_LENGTH: Final = 300
 
@@ -58,8 +60,9 @@ class Lexicon:
 
 
 _STOPWORD_TEXT: Final = (
-    "a al an as au aux aus auf con da das de del della dem den der des di die do du el en fur het i il im in l la las"
-    " le les los mit of on para por pour s sur the van vom von voor with zu zum zur d n m bzw our his her dans"
+    "a al an as au aux aus auf con da das de del della dem den der des di die do du el en fur het i il "
+    "im in l la las le les los mit of on para por pour s sur the van vom von voor with zu zum zur d n m "
+    "bzw our his her dans"
 )
 STOPWORDS: Final = frozenset(_STOPWORD_TEXT.split())
 _ANDS: Final = frozenset({"and", "und", "et", "y", "sowie", "or", "oder", "ou"})
@@ -87,16 +90,30 @@ _PIECE: Final = re.compile(r"[a-z0-9]+|[,;|()\[\]:]|\s-+\s|[&+/]")
 _E_WORD: Final = re.compile(r"\be-?(?=(?:commerce|business|learning|mail|mobility|marketing)\b)")
 
 _LINKS: Final = ("", "s", "es", "n", "en", "e", "ions")
-_SHORTEST_PREFIX: Final = 3
+_SHORTEST_PREFIX: Final = 4
+_SHORT_PREFIXES: Final = frozenset({"bau"})
+_SHORTEST_STEM: Final = 3
 _SHORTEST_HEAD: Final = 4
 _SHORTEST_COMPOUND: Final = 7
 # Heads that make a title of a compound even when what stands before them is unknown.
 _HEAD_TEXT: Final = (
-    "leiter leiterin leitung manager managerin entwickler entwicklerin ingenieur berater beraterin referent referentin"
-    " assistent assistentin assistenz mitarbeiter mitarbeiterin techniker koordinator beauftragter beauftragte direktor"
-    " spezialist verkaufer lehrer arzt sachbearbeiter administrator therapeut vorstand"
+    "leiter leiterin leitung manager managerin entwickler entwicklerin ingenieur berater beraterin "
+    "referent referentin assistent assistentin assistenz mitarbeiter mitarbeiterin techniker "
+    "koordinator beauftragter beauftragte direktor spezialist verkaufer lehrer arzt sachbearbeiter "
+    "administrator therapeut vorstand inhaber inhaberin grunder kaufmann kauffrau helfer fahrer pfleger "
+    "trainer redakteur architekt designer analyst planer prufer chef geschaftsfuhrer direktion "
+    "verwalter assistant angestellter angestellte mechaniker elektroniker"
 )
 _HEADS: Final = frozenset(_HEAD_TEXT.split())
+_WRITTEN_RANKS: Final = {
+    "manager": "manager",
+    "gerente": "manager",
+    "director": "director",
+    "directeur": "director",
+    "directrice": "director",
+    "directora": "director",
+    "direktor": "director",
+}
 # Written ending -> dictionary ending, tried in this order.
 _STEMS: Final = (
     ("innen", ""),
@@ -144,7 +161,7 @@ def match(words: Sequence[str]) -> Iterator[Item | str]:
                 position += length
                 break
         else:
-            yield word if word in (BREAK, AND, TO) else Item((word,), None)
+            yield word if word in MARKS else Item((word,), None)
             position += 1
 
 
@@ -160,7 +177,7 @@ def lexicon() -> Lexicon:
                 owners.setdefault(concept.code, set()).add(concept.phrase)
             for phrase in (concept.phrase, *written):
                 if key := tuple(_pieces(phrase)):
-                    phrases.setdefault(key, concept)
+                    phrases.setdefault(key, _ranked(concept, key))
     longest: dict[str, int] = {}
     for key in phrases:
         longest[key[0]] = max(longest.get(key[0], 0), len(key))
@@ -171,6 +188,15 @@ def lexicon() -> Lexicon:
         singles=frozenset(key[0] for key in phrases if len(key) == 1),
         shared_codes=frozenset(code for code, concepts in owners.items() if len(concepts) > 1),
     )
+
+
+def _ranked(concept: Concept, key: tuple[str, ...]) -> Concept:
+    """An office manager is a manager and an art director a director, whatever else their line says."""
+    if concept.seniority is None and concept.kind == "role":
+        for word in key:
+            if rank := _WRITTEN_RANKS.get(word):
+                return replace(concept, seniority=rank)
+    return concept
 
 
 def _concept(line: str, section: dict[str, str | int]) -> tuple[Concept, list[str]]:
@@ -207,7 +233,7 @@ def _pieces(text: str) -> list[str]:
                 continue
             found.append(AND if piece in _ANDS else TO if piece == "to" else piece)
         else:
-            found.append(AND if piece in {"&", "+", "/"} else BREAK)
+            found.append(AND if piece in {"&", "+", "/"} else COMMA if piece == "," else BREAK)
     return found
 
 
@@ -239,14 +265,14 @@ def _pair(pair: re.Match[str]) -> str:
 def _parts(word: str) -> tuple[str, ...]:
     """The dictionary's words for a written one: itself, its base form, or the parts of a compound."""
     table = lexicon()
-    if word in table.words or len(word) <= _SHORTEST_PREFIX:
+    if len(word) < _SHORTEST_PREFIX or word in table.words:
         return (word,)
     return _base(word, table.words) or _compound(word) or (word,)
 
 
 def _base(word: str, known: frozenset[str]) -> tuple[str, ...]:
     for ending, base in _STEMS:
-        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_PREFIX:
+        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
             candidate = word[: len(word) - len(ending)] + base
             if candidate in known:
                 return (candidate,)
@@ -258,22 +284,30 @@ def _compound(word: str, depth: int = 3) -> tuple[str, ...]:
     if len(word) < _SHORTEST_COMPOUND or depth == 0:
         return ()
     singles = lexicon().singles
-    for start in range(_SHORTEST_PREFIX, len(word) - _SHORTEST_HEAD + 1):
+    for start in range(_SHORTEST_STEM, len(word) - _SHORTEST_HEAD + 1):
         head = word[start:]
-        if head not in singles and not (based := _base(head, _HEADS)):
-            continue
         if head not in singles:
-            head = based[0]
-        for link in _LINKS:
-            before = word[:start].removesuffix(link) if link else word[:start]
-            if len(before) < _SHORTEST_PREFIX or (link and not word[:start].endswith(link)):
+            based = _base(head, _HEADS)
+            if not based:
                 continue
-            if before in singles:
-                return (before, head)
-            if base := _base(before, singles):
-                return (*base, head)
-            if parts := _compound(before, depth - 1):
-                return (*parts, head)
+            head = based[0]
+        if before := _first_parts(word[:start], singles, depth):
+            return (*before, head)
         if head in _HEADS:
             return (word[:start], head)
+    return ()
+
+
+def _first_parts(text: str, singles: frozenset[str], depth: int) -> tuple[str, ...]:
+    """What stands before the head of a compound, the linking letters of German taken off."""
+    for link in _LINKS:
+        if not text.endswith(link):
+            continue
+        before = text.removesuffix(link)
+        if len(before) < _SHORTEST_PREFIX and before not in _SHORT_PREFIXES:
+            continue
+        if before in singles:
+            return (before,)
+        if parts := _base(before, singles) or _compound(before, depth - 1):
+            return parts
     return ()
