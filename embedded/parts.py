@@ -223,7 +223,7 @@ class OpenSearch(Service):
             cluster=self.around.cluster,
             http_port=part.known_port,
             transport_port=part.known_transport_port,
-            heap_mb=part.options["heap_mb"],
+            **part.options,
             url=self.around.settings.maven_url,
             environ=self.around.environ,
             log=self.around.log(self.name),
@@ -246,7 +246,7 @@ class OpenSearch(Service):
         return opensearch_server.is_ours(process, self.folder)
 
     def options(self) -> dict[str, Any]:
-        return {"heap_mb": self.around.settings.opensearch_heap_mb}
+        return {"heap_mb": self.around.settings.opensearch_heap_mb, "quick": not self.around.durable}
 
     def urls(self, part: Part) -> dict[str, str]:
         return {"OPENSEARCH_URL": f"http://127.0.0.1:{part.port}"}

