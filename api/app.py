@@ -13,7 +13,18 @@ from api import openapi, problems
 from api.edge import Edge
 from api.limits import TooManyRequests
 from api.operations import Operation
-from api.routes import contacts, description, health, hidden, organizations, search, usage
+from api.routes import (
+    contacts,
+    description,
+    filters,
+    health,
+    hidden,
+    organizations,
+    search,
+    suggest,
+    usage,
+)
+from api.routes.search_schema import add_vocabularies
 from api.services import open_services
 from core import logs
 from core.errors import LeadFuelError
@@ -23,6 +34,8 @@ from domain import tokens
 # Every noun's endpoints: the one place where they are registered.
 OPERATIONS: Final[Sequence[Operation]] = (
     *search.OPERATIONS,
+    *suggest.OPERATIONS,
+    *filters.OPERATIONS,
     *contacts.OPERATIONS,
     *organizations.OPERATIONS,
     *hidden.OPERATIONS,
@@ -58,7 +71,7 @@ def create_app(settings: Settings) -> Litestar:
         debug=False,
     )
     app.state.operations = OPERATIONS
-    app.state.openapi = msgspec.json.encode(openapi.describe(OPERATIONS))
+    app.state.openapi = msgspec.json.encode(openapi.describe(OPERATIONS, overlay=add_vocabularies))
     app.asgi_handler = Edge(app.asgi_handler)
     return app
 

@@ -15,8 +15,8 @@ from core.errors import Invalid, LeadFuelError, NotFound
 from domain.tokens import BadToken
 
 Schemas = dict[str, Any]
-# Changes the components before they are handed out, as `search` does for vocabularies of its filters.
-Overlay = Callable[[Schemas], None]
+# Changes the document before it is handed out, as `search` does with the vocabularies of its filters.
+Overlay = Callable[[dict[str, Any]], None]
 
 _REF: Final = "#/components/schemas/{name}"
 _LIMIT_HEADERS: Final = {
@@ -39,12 +39,10 @@ _TAGS: Final = {
 def describe(operations: Sequence[Operation], *, overlay: Overlay | None = None) -> dict[str, Any]:
     """The whole document."""
     components = _components(operations)
-    if overlay is not None:
-        overlay(components)
     paths: dict[str, dict[str, Any]] = {}
     for op in operations:
         paths.setdefault(op.path, {})[op.method.lower()] = _operation(op)
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "LeadFuel",
@@ -71,6 +69,9 @@ def describe(operations: Sequence[Operation], *, overlay: Overlay | None = None)
             },
         },
     }
+    if overlay is not None:
+        overlay(document)
+    return document
 
 
 def _components(operations: Sequence[Operation]) -> Schemas:

@@ -39,7 +39,7 @@ async def app(api_settings) -> AsyncIterator[Litestar]:
 
 @asynccontextmanager
 async def running(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the app while it lives: in a task of its own, for a fixture's end is not its beginning's."""
+    """A client of the app while it lives; in a task, for a fixture ends in another than it began in."""
     started, stop = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:

@@ -404,9 +404,7 @@ class TestOwnFaults:
         is_problem(response, 503, "unavailable")
         assert "secret" not in response.text
 
-    async def test_a_failed_commit_is_a_clean_error_and_writes_nothing(
-        self, ann, world, db, monkeypatch, app
-    ):
+    async def test_a_failed_commit_is_a_clean_error_and_writes_nothing(self, ann, world, monkeypatch, app):
         database = app.state.services.database
         original = database.transaction
 

@@ -1,0 +1,168 @@
+"""`leadfuel serve` for real: several processes that share their limits, answer at once, and end well."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from cli.serve import PortTaken, _check_port, environment_of
+from core.settings import Settings
+from db.sessions import SERVICE, Database
+from domain import accounts, tokens
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 60
+
+
+@dataclass(frozen=True)
+class Server:
+    process: asyncio.subprocess.Process
+    url: str
+
+    def children(self) -> list[psutil.Process]:
+        """The processes that serve."""
+        found = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in found if _serves(child)]
+
+
+def _serves(process: psutil.Process) -> bool:
+    try:
+        return "resource_tracker" not in " ".join(process.cmdline())
+    except psutil.Error:  # it has ended
+        return False
+
+
+@asynccontextmanager
+async def serving(settings: Settings, port: int, log: Path, *options: str) -> AsyncIterator[Server]:
+    environment = {**os.environ, **environment_of(settings), "PYTHONUNBUFFERED": "1"}
+    with log.open("wb") as written:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cli.main", "serve", "--port", str(port), *options,
+            cwd=ROOT, env=environment, stdout=written, stderr=written,
+        )  # fmt: skip
+        server = Server(process, f"http://127.0.0.1:{port}")
+        try:
+            await _until_it_answers(server, log)
+            yield server
+        finally:
+            if process.returncode is None:
+                children = server.children()
+                process.kill()
+                await process.wait()
+                for child in children:
+                    if child.is_running():
+                        child.kill()
+
+
+async def _until_it_answers(server: Server, log: Path) -> None:
+    async with httpx.AsyncClient() as client:
+        for _ in range(START_S * 10):
+            if server.process.returncode is not None:
+                break
+            try:
+                await client.get(f"{server.url}/health/live")
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+    pytest.fail(await asyncio.to_thread(log.read_text))
+
+
+@pytest.fixture
+async def token(settings, clean_database) -> str:
+    database = Database(settings.database)
+    async with database.transaction(SERVICE) as session:
+        user = await accounts.find_or_create_user(session, email="ann@example.com")
+    await database.close()
+    return tokens.mint(settings.auth, user_id=user.id).text
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def test_several_processes_serve_one_limit_and_stop_gracefully(settings, token, port, tmp_path):
+    limited = replace(settings, api=replace(settings.api, requests_per_minute=40))
+    log = tmp_path / "log"
+    async with serving(limited, port, log, "--processes", "2") as server:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+            await _until_two_work(server)
+            # New connections, so that both processes get their share.
+            statuses = []
+            for _ in range(6):
+                async with httpx.AsyncClient(base_url=server.url, headers=headers) as other:
+                    answers = await asyncio.gather(*(other.get("/v1/usage") for _ in range(20)))
+                    statuses += [answer.status_code for answer in answers]
+            # The minute may have turned once in between, never oftener.
+            assert 40 <= statuses.count(200) <= 80
+            assert set(statuses) == {200, 429}
+
+            # 20 MB are refused with an answer, not with a broken connection.
+            big = await client.post(
+                "/v1/contacts/search", content=b" " * 20_000_000, headers={"Content-Type": "application/json"}
+            )
+            assert big.status_code == 413
+
+        # A process that dies is replaced.
+        killed = server.children()[0]
+        killed.kill()
+        await _until_two_work(server, without=killed.pid)
+
+        # A request that is on its way is answered after the stop was asked for.
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        body = b'{"q": ""}'
+        head = (
+            f"POST /v1/contacts/count HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body[:3])
+        await writer.drain()
+        await asyncio.sleep(0.3)
+        children = server.children()
+        server.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.5)
+        writer.write(body[3:])
+        await writer.drain()
+        assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 200")
+        writer.close()
+        assert await asyncio.wait_for(server.process.wait(), 30) == 0
+        assert not any(child.is_running() for child in children)
+    text = log.read_text()
+    assert "Traceback" not in text
+    assert token not in text
+
+
+async def _until_two_work(server: Server, *, without: int = 0) -> None:
+    for _ in range(300):
+        if len([child for child in server.children() if child.pid != without]) >= 2:
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("there are no two processes")
+
+
+def test_a_taken_port_is_told_at_once(settings, port):
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(PortTaken, match=str(port)):
+        _check_port(replace(settings.api, port=port))
+
+
+def test_an_address_that_is_not_ours_is_told_at_once(settings, port):
+    with pytest.raises(PortTaken):
+        _check_port(replace(settings.api, host="192.0.2.1", port=port))
+
+
+def test_settings_survive_the_environment(settings):
+    assert Settings.from_env(environment_of(settings)) == settings
+    assert Settings.from_env(environment_of(Settings())) == Settings()
