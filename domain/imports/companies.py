@@ -21,6 +21,7 @@ from domain.imports.identity import (
     fits_domain,
     is_telling,
     locations_agree,
+    may_share,
     related_company_names,
     same_company_name,
 )
@@ -59,6 +60,9 @@ class Company:
         return related_company_names(self.name_key, name_key) or any(
             related_company_names(alias, name_key) for alias in self.alias_keys
         )
+
+    def may_share(self, name_key: str, domain: str) -> bool:
+        return any(may_share(own, name_key, domain) for own in (self.name_key, *self.alias_keys))
 
 
 @dataclass(slots=True)
@@ -171,8 +175,9 @@ async def merge_organizations(
             outcome.counts["suppressed"] += 1
         else:
             await sorter.sort(place, row, key, known.get(key))
-    await merge.insert(connection, ORGANIZATIONS, sorter.news, source=run.source_id, today=today)
-    changes = [replace(change, record_id=company.id) for change, company in sorter.changes]
+    if not run.dry_run:
+        await merge.insert(connection, ORGANIZATIONS, sorter.news, source=run.source_id, today=today)
+    changes = [replace(change, record_id=company.id) for change, company in sorter.changes if company.id]
     updated = await merge.apply(
         connection,
         ORGANIZATIONS,
@@ -184,7 +189,7 @@ async def merge_organizations(
     )
     outcome.counts["created"] += len(sorter.news)
     outcome.counts["updated"] += sum(change.record_id in updated for change in changes)
-    outcome.counts["unchanged"] += sum(change.record_id not in updated for change in changes)
+    outcome.counts["unchanged"] += len(sorter.changes) - sum(c.record_id in updated for c in changes)
     await store_terms(connection, (term for _, row, _ in chosen for term in row.terms), run=run)
     return outcome
 
@@ -264,7 +269,7 @@ class _Sorter:
         others = [
             other
             for other in self.companies.domains.get(domain, ())
-            if other is not company and not other.is_related(row.name_key)
+            if other is not company and not other.may_share(row.name_key, domain)
         ]
         if not others:
             if domain not in self.run.doubtful:
@@ -285,7 +290,7 @@ class _Sorter:
         return False
 
     def _doubt(self, place: int, row: OrganizationRow, reason: str) -> None:
-        self.outcome.drop(place, cell="website", value=str(row.domain), reason=f"doubtful: {reason}")
+        self.outcome.drop(place, cell="website", value=str(row.domain), reason=f"is doubtful: {reason}")
 
     async def _take_away(self, company: Company) -> None:
         """A company of another name than its domain loses it; the statement of its source stays."""

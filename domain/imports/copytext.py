@@ -11,14 +11,18 @@ import orjson
 
 NULL: Final = "\\N"
 
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\b": "\\b", "\f": "\\f"})
+_ESCAPES = str.maketrans(
+    {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\b": "\\b", "\f": "\\f", "\v": "\\v"}
+)
 
 Encoder = Callable[[Any], str]
 
 
 def text(value: str) -> str:
-    """A text cell; the value is clean already, so only a backslash or a line break needs escaping."""
-    return value if value.isalnum() else value.translate(_ESCAPES)
+    """A text cell; values are clean, so hardly any needs more than a look."""
+    if value.isprintable():
+        return value.replace("\\", "\\\\") if "\\" in value else value
+    return value.translate(_ESCAPES)
 
 
 def array(values: Iterable[str]) -> str:

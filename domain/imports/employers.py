@@ -33,16 +33,11 @@ async def resolve(
             countries[row.employer] = row.country
     if not countries:
         return {}
-    named = list(countries)
-    keyed = await _by_key(connection, [e.key for e in named if e.key], run)
-    companies = await fetch(
-        connection,
-        source=run.source_id,
-        domains=[domain for e in named for domain in (e.domain, e.email_domain) if domain],
-        names=[e.name_key for e in named if e.name_key],
-        ids=keyed.values(),
-    )
-    makings = {e: _making(e, run) for e in named if e.name}
+    keyed, companies = await _look_up(connection, list(countries), run)
+    found: dict[Employer, Company | None] = {
+        employer: _find(employer, country, keyed, companies, run) for employer, country in countries.items()
+    }
+    makings = {e: _making(e, run) for e, company in found.items() if company is None and e.name}
     taken = await merge.known_keys(
         connection,
         ORGANIZATIONS,
@@ -50,17 +45,28 @@ async def resolve(
         keys=[key for row in makings.values() for key in row.keys],
     )
     news: list[merge.New] = []
-    found: dict[Employer, Company | None] = {}
-    for employer, country in countries.items():
-        company = _find(employer, country, keyed, companies, run)
-        if company is None and employer in makings:
-            company = _make(makings[employer], companies, taken, run)
+    for employer, making in makings.items():
+        # A company made for an earlier row may be this row's as well.
+        company = _find(employer, countries[employer], keyed, companies, run)
+        if company is None:
+            company = _make(making, companies, taken, run)
             if company is not None and company.new is not None:
                 news.append(company.new)
         found[employer] = company
-    await merge.insert(connection, ORGANIZATIONS, news, source=run.source_id, today=clock.today())
+    if run.dry_run:
+        news = [new for new in news if run.imagined.add(new.key)]
+    else:
+        await merge.insert(connection, ORGANIZATIONS, news, source=run.source_id, today=clock.today())
     outcome.counts["organizations_created"] += len(news)
-    return {employer: company.id if company else None for employer, company in found.items()}
+    return {employer: (company.id or None) if company else None for employer, company in found.items()}
+
+
+async def find(connection: asyncpg.Connection, named: Sequence[Employer], *, run: Run) -> dict[Employer, int]:
+    """Those of the companies that the catalogue has; none is made."""
+    distinct = list(dict.fromkeys(named))
+    keyed, companies = await _look_up(connection, distinct, run)
+    found = {employer: _find(employer, None, keyed, companies, run) for employer in distinct}
+    return {employer: company.id for employer, company in found.items() if company}
 
 
 async def source_of_keys(
@@ -72,12 +78,27 @@ async def source_of_keys(
         " AND source_id IN (SELECT id FROM sources) GROUP BY source_id",
         keys,
     )
-    counts: dict[int, int] = dict(found)
+    counts: dict[int, int] = {source: count for source, count in found}  # noqa: C416 - records are no pairs to a checker
     if own in counts:
         return own
     if len(counts) == 1 and next(iter(counts.values())) >= _KNOWN_SHARE * len(set(keys)):
         return next(iter(counts))
     return None
+
+
+async def _look_up(
+    connection: asyncpg.Connection, named: Sequence[Employer], run: Run
+) -> tuple[dict[str, int], Companies]:
+    """Everything in the catalogue that the employers may be."""
+    keyed = await _by_key(connection, [e.key for e in named if e.key], run)
+    companies = await fetch(
+        connection,
+        source=run.source_id,
+        domains=[domain for e in named for domain in (e.domain, e.email_domain) if domain],
+        names=[e.name_key for e in named if e.name_key],
+        ids=keyed.values(),
+    )
+    return keyed, companies
 
 
 async def _by_key(connection: asyncpg.Connection, keys: list[str], run: Run) -> dict[str, int]:
@@ -148,7 +169,12 @@ def _by_name(employer: Employer, country: str | None, companies: Companies) -> C
 
 def _making(employer: Employer, run: Run) -> OrganizationRow:
     """The row of a company that nobody has spoken of but this contact."""
-    values = {"name": employer.name, "domain": employer.domain, "website": employer.website}
+    values = {
+        "name": employer.name,
+        "domain": employer.domain,
+        "website": employer.website,
+        "linkedin_url": employer.linkedin_url,
+    }
     hint = employer.email_domain
     if employer.domain is None and employer.name_key and hint and fits_domain(employer.name_key, hint):
         # A person's address is taken only where the company's name is in it.

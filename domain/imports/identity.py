@@ -133,9 +133,24 @@ def _is_acronym(shorter: list[str], longer: list[str]) -> bool:
     return len(acronym) >= 3 and len(longer) >= 3 and initials.startswith(acronym)
 
 
+def may_share(one: str, other: str, domain: str) -> bool:
+    """Whether two companies can honestly have one domain: related names, or names that it is made of.
+
+    "Centuria Capital" and "Centuria Office REIT" may have centuria.com.au; "CRH" and "iRhythm" not rh.com.
+    """
+    if related_company_names(one, other) or (fits_domain(one, domain) and fits_domain(other, domain)):
+        return True
+    stem = _stem(domain)
+    words = set(_telling(other))
+    common = [word for word in _telling(one) if word in words]
+    return (
+        bool(common) and len(stem) >= 4 and (stem in "".join(common) or stem.startswith("".join(common)[:4]))
+    )
+
+
 def fits_domain(key: str, domain: str) -> bool:
     """Whether the name is what the domain is made of: "rh" and rh.com, "iqe" and iqeplc.com."""
-    stem = _NOT_WORD.sub("", domain.partition(".")[0])
+    stem = _stem(domain)
     words = _telling(key)
     joined = "".join(words)
     if not stem or not joined:
@@ -146,9 +161,15 @@ def fits_domain(key: str, domain: str) -> bool:
         or (len(joined) >= 3 and stem.startswith(joined))
         or (len(stem) >= 4 and joined.startswith(stem))
         or stem == words[0]
+        or (len(words[0]) >= 3 and stem.startswith(words[0]))
         or (len(initials) >= 3 and stem == initials)
         or (len(stem) >= 5 and fuzz.ratio(stem, joined) >= 80)
     )
+
+
+def _stem(domain: str) -> str:
+    """The part of a domain that names somebody: "acme" of acme.co.uk."""
+    return _NOT_WORD.sub("", domain.partition(".")[0])
 
 
 def _telling(key: str) -> list[str]:

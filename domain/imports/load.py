@@ -77,7 +77,11 @@ async def _stage(
         f" CREATE TEMP TABLE IF NOT EXISTS {table} ({defined}) ON COMMIT DROP; TRUNCATE {table}"
     )
     await connection.copy_to_table(
-        table.removeprefix("pg_temp."), schema_name="pg_temp", source=_chunks(lines), columns=list(columns), format="text"
+        table.removeprefix("pg_temp."),
+        schema_name="pg_temp",
+        source=_chunks(lines),
+        columns=list(columns),
+        format="text",
     )
 
 

@@ -19,6 +19,8 @@ from domain.imports import copytext, load, record, rows
 from domain.imports.shapes import CONTACTS, DERIVED, Shape
 
 MANUAL: Final = "manual"
+# A dry run from a source that nobody has named yet: it knows nothing and writes nothing.
+NO_SOURCE: Final = -1
 # A field that flips every day must not let its memory grow without end.
 _MAX_SUPERSEDED: Final = 100
 _NAME_PARTS: Final = ("first_name", "middle_name", "last_name")
@@ -170,6 +172,8 @@ async def apply(
     """Carry the changes into the records and the statements; the ids of the records that changed."""
     if not changes:
         return set()
+    if source == NO_SOURCE:
+        return {change.record_id for change in changes}
     states = await _states(connection, shape, {change.record_id for change in changes})
     memory = await _statements(connection, shape, source, [change.key for change in changes if change.known])
     lines = []
@@ -341,6 +345,8 @@ def _update_sql(shape: Shape) -> str:
         column: f"CASE WHEN '{shape.field_of[column]}' = ANY (s.fields) THEN s.{column} ELSE c.{column} END"
         for column in shape.columns
     }
+    # What other files said beside the fields stays.
+    new["enrichment"] = "c.enrichment || coalesce(s.enrichment, '{}')"
     compared = [column for column in shape.columns if column != "last_refreshed_at"]
     refreshed = "greatest(c.last_refreshed_at, coalesce(s.last_refreshed_at, app.now()))"
     sets = ", ".join(f"{column} = {new[column]}" for column in compared)

@@ -15,6 +15,11 @@ class Reject(NamedTuple):
     original: str
     is_row: bool
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, in words that stand alone."""
+        return self.reason if self.value is None else f"{self.value!r} {self.reason}"
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -25,8 +30,7 @@ class Outcome:
     rejected: list[tuple[int, str]] = field(default_factory=list)
 
     def drop(self, place: int, *, cell: str, value: str, reason: str) -> None:
-        """A value of the row at `place` is not taken."""
-        self.counts["values_dropped"] += 1
+        """A value of the row at `place` is not taken; the reason is a phrase that follows the value."""
         self.dropped.append((place, cell, value, reason))
 
     def reject(self, place: int, reason: str) -> None:

@@ -96,7 +96,8 @@ async def merge_contacts(
             addresses.note(_Person(row.name, new=new), row.email, row.linkedin_url)
         else:
             about.append((row, key, person))
-    await merge.insert(connection, CONTACTS, news, source=run.source_id, today=today)
+    if not run.dry_run:
+        await merge.insert(connection, CONTACTS, news, source=run.source_id, today=today)
     changes = [
         merge.Change(
             record_id=person.id,
@@ -108,6 +109,7 @@ async def merge_contacts(
             employer_id=employer_ids.get(row.employer) if row.employer else None,
         )
         for row, key, person in about
+        if person.id
     ]
     updated = await merge.apply(
         connection,
@@ -120,7 +122,7 @@ async def merge_contacts(
     )
     outcome.counts["created"] += len(news)
     outcome.counts["updated"] += sum(change.record_id in updated for change in changes)
-    outcome.counts["unchanged"] += sum(change.record_id not in updated for change in changes)
+    outcome.counts["unchanged"] += len(about) - sum(change.record_id in updated for change in changes)
     return outcome
 
 

@@ -24,6 +24,7 @@ _MAX_COMPANY: Final = 300
 _MAX_TITLE: Final = 300
 _MAX_DESCRIPTION: Final = 20_000
 _MAX_KEY: Final = 500
+NO_EXTRAS: Final[Mapping[str, str]] = {}
 _PARTICLES_WORDS: Final = """
 da dal de del della den der di dos du el la le ten ter van von zu zum zur
 """
@@ -35,7 +36,10 @@ class Problem(NamedTuple):
 
     cell: str
     value: str
+    # A phrase that follows the value: "is not a date".
     reason: str
+    # Whether the value was read all the same, with a doubt.
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,9 @@ class Habits:
     number: NumberHabit = UNKNOWN_HABIT
     # By the name of the cell; a column that is not named has not shown how it writes dates.
     dates: Mapping[str, DateHabit] = field(default_factory=dict)
+    # Currency and scale that the header names: "Revenue (in 000s USD)".
+    units: Mapping[str, tuple[str | None, int]] = field(default_factory=dict)
+    list_separator: str | None = None
 
 
 @dataclass(slots=True)
@@ -80,13 +87,20 @@ class Reading:
             self.problem(cell, text, str(problem))
             return None
 
+    def doubt(self, cell: str, reason: str | None) -> None:
+        """The value of a cell was read, but can be read in another way."""
+        if reason is not None:
+            self.problems.append(Problem(cell, self.cells[cell][:500], reason, is_kept=True))
+
     def problem(self, cell: str, text: str, reason: str) -> None:
         self.problems.append(Problem(cell, text[:500], reason))
 
 
-def read_contact(cells: Mapping[str, str], habits: Habits) -> Reading:
+def read_contact(cells: Mapping[str, str], habits: Habits, extras: Mapping[str, str] = NO_EXTRAS) -> Reading:
     """Everything a row says of a person."""
     reading = Reading(cells, habits)
+    if extras or "nickname" in cells:
+        reading.values["extras"] = _extras(extras, cells)
     _read_names(reading)
     reading.take("email", read.read_email)
     reading.take("title", _text(_MAX_TITLE))
@@ -101,28 +115,54 @@ def read_contact(cells: Mapping[str, str], habits: Habits) -> Reading:
     return reading
 
 
-def read_organization(cells: Mapping[str, str], habits: Habits) -> Reading:
+def read_organization(
+    cells: Mapping[str, str], habits: Habits, extras: Mapping[str, str] = NO_EXTRAS
+) -> Reading:
     """Everything a row says of a company."""
     reading = Reading(cells, habits)
+    if extras:
+        reading.values["extras"] = _extras(extras, cells)
     reading.take("name", _text(_MAX_COMPANY))
-    reading.take("aliases", read.read_list)
+    reading.take("aliases", partial(read.read_list, separator=habits.list_separator))
     _read_site(reading)
     reading.take("linkedin_url", _read_company_page)
     place = _read_location(reading)
     reading.take("phone", _phone_reader((place and place.get("country")) or habits.phone_country))
     for name in ("industry", "technologies", "keywords"):
-        reading.take(name, _read_terms)
+        reading.take(name, partial(_read_terms, separator=habits.list_separator))
     reading.take("naics", _text(20))
-    number = habits.number
-    reading.take("employees", lambda text: list(read.read_headcount(text, number)))
-    reading.take("revenue", lambda text: list(read.read_money(text, number)))
+    _take_number(reading, "employees", lambda text: list(read.read_headcount(text, habits.number)))
+    _take_number(reading, "revenue", lambda text: list(_money(reading, "revenue", text)))
     reading.take("funding_stage", _read_funding_stage)
-    reading.take("funding_amount", lambda text: _one_amount(read.read_money(text, number)))
+    _take_number(reading, "funding_amount", lambda text: _one_amount(_money(reading, "funding_amount", text)))
     _take_day(reading, "funding_date")
     reading.take("founded_year", read.read_year, cell="founded")
     reading.take("description", _text(_MAX_DESCRIPTION))
     _take_moment(reading, "refreshed", "last_refreshed")
     return reading
+
+
+def read_position(cells: Mapping[str, str], habits: Habits) -> Reading:
+    """Everything a row says of a position, and of whom it was."""
+    reading = Reading(cells, habits)
+    reading.take("email", read.read_email, cell="contact_email")
+    reading.take("linkedin_url", _read_profile, cell="contact_linkedin_url")
+    reading.take("title", _text(_MAX_TITLE))
+    _read_employer(reading)
+    _take_day(reading, "start_date")
+    if not read.is_open_end(cells.get("end_date", "")):
+        _take_day(reading, "end_date")
+    start, end = reading.values.get("start_date"), reading.values.get("end_date")
+    if start and end and end < start:
+        del reading.values["end_date"]
+        reading.problem("end_date", cells["end_date"], "is before the start date")
+    return reading
+
+
+def _extras(extras: Mapping[str, str], cells: Mapping[str, str]) -> dict[str, str]:
+    """What a file says beside the fields, under its own headers."""
+    kept = {header: clean(text)[:_MAX_DESCRIPTION] for header, text in extras.items()}
+    return kept | ({"nickname": clean(cells["nickname"])} if "nickname" in cells else {})
 
 
 def _read_names(reading: Reading) -> None:
@@ -138,7 +178,7 @@ def _read_names(reading: Reading) -> None:
 
 
 def _split_name(full: str) -> dict[str, str]:
-    """First, middle and last of a name in one cell: "van der Berg, Anna" as well as "Dr. Anna van der Berg"."""
+    """First, middle and last of a name in one cell: "Berg, Anna" as well as "Dr. Anna van der Berg"."""
     last, comma, given = full.partition(",")
     if comma and given.strip():
         words = given.split()
@@ -174,15 +214,25 @@ def _read_employer(reading: Reading) -> None:
         cleaned = reading.attempt("company", name, _text(_MAX_COMPANY))
         if cleaned:
             employer["name"] = cleaned
-    for cell in ("company_domain", "company_website"):
-        if text := cells.get(cell):
-            domain = reading.attempt(cell, text, read.read_domain)
-            if domain and not hosts.is_another(domain, company_key(employer.get("name", ""))):
-                employer.setdefault("domain", domain)
-                if cell == "company_website":
-                    employer["website"] = reading.attempt(cell, text, read.read_website)
+    page = cells.get("company_linkedin_url")
+    if page and (url := reading.attempt("company_linkedin_url", page, _read_company_page)):
+        employer["linkedin_url"] = url
+    _read_employer_site(reading, employer)
     if employer:
         reading.values["organization"] = employer
+
+
+def _read_employer_site(reading: Reading, employer: dict[str, str]) -> None:
+    name_key = company_key(employer.get("name", ""))
+    for cell in ("company_domain", "company_website"):
+        text = reading.cells.get(cell)
+        domain = reading.attempt(cell, text, read.read_domain) if text else None
+        if not text or not domain or hosts.is_another(domain, name_key):
+            continue
+        employer.setdefault("domain", domain)
+        website = reading.attempt(cell, text, read.read_website) if cell == "company_website" else None
+        if website:
+            employer["website"] = website
 
 
 def _read_site(reading: Reading) -> None:
@@ -296,19 +346,35 @@ _read_email_status = _code_reader(EMAIL_STATUSES)
 _read_funding_stage = _code_reader(FUNDING_STAGES)
 
 
-def _read_terms(text: str) -> list[str]:
+def _read_terms(text: str, separator: str | None) -> list[str]:
     """A list of words of an open vocabulary, without those that have no letter or digit."""
-    return [term for term in read.read_list(text) if slug(term)]
+    return [term for term in read.read_list(text, separator) if slug(term)]
+
+
+def _take_number(reading: Reading, name: str, reader: Callable[[str], Any]) -> None:
+    if reading.take(name, reader) is not None:
+        reading.doubt(name, read.number_doubt(reading.cells[name], reading.habits.number))
+
+
+def _money(reading: Reading, name: str, text: str) -> Money:
+    currency, scale = reading.habits.units.get(name, (None, 1))
+    return read.read_money(text, reading.habits.number, currency=currency, scale=scale)
 
 
 def _take_day(reading: Reading, name: str) -> None:
     habit = reading.habits.dates.get(name, UNKNOWN_ORDER)
-    reading.take(name, lambda text: read.read_date(text, habit).isoformat())
+    if (
+        reading.take(name, lambda text: read.read_date(text, habit).isoformat()) is not None
+        and not habit.sure
+    ):
+        reading.doubt(name, read.date_doubt(reading.cells[name], habit))
 
 
 def _take_moment(reading: Reading, name: str, cell: str) -> None:
     habit = reading.habits.dates.get(cell, UNKNOWN_ORDER)
-    reading.take(name, lambda text: read.read_datetime(text, habit).isoformat(), cell=cell)
+    taken = reading.take(name, lambda text: read.read_datetime(text, habit).isoformat(), cell=cell)
+    if taken is not None and not habit.sure:
+        reading.doubt(cell, read.date_doubt(reading.cells[cell], habit))
 
 
 def _read_profile(text: str) -> str:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from search.titles import read_title
-
 from core.text import fold, slug
 from domain.imports.values import email_key
 from domain.suppressions import keyed_hash
 from search.companies import company_key
 from search.names import name_sort, name_terms
+from search.titles import read_title
 from search.vocabulary import headcount_bands
 
 Values = Mapping[str, Any]
@@ -22,7 +21,7 @@ Columns = dict[str, Any]
 
 VOCABULARY_FIELDS: Final = {"industry": "industry", "technologies": "technology", "keywords": "keyword"}
 
-_NO_LOCATION: Final[dict[str, Any]] = {}
+_NOTHING: Final[dict[str, Any]] = {}
 _NO_TERMS: Final[tuple[str, ...]] = ()
 
 
@@ -52,6 +51,7 @@ def contact_columns(values: Values, *, hash_key: bytes) -> Columns:
         "email_status": values.get("email_status"),
         "email_verified_at": values.get("email_verified_at"),
         "position_started_on": values.get("position_started_on"),
+        "enrichment": values.get("extras", _NOTHING),
         "last_refreshed_at": values.get("refreshed"),
     }
 
@@ -107,12 +107,13 @@ def organization_columns(values: Values, *, hash_key: bytes) -> Columns:  # noqa
         "founded_year": values.get("founded_year"),
         **_location_columns(values),
         "description": values.get("description"),
+        "enrichment": values.get("extras", _NOTHING),
         "last_refreshed_at": values.get("refreshed"),
     }
 
 
 def _location_columns(values: Values) -> Columns:
-    place = values.get("location", _NO_LOCATION)
+    place = values.get("location", _NOTHING)
     return {
         "country": place.get("country"),
         "region": place.get("region"),

@@ -15,7 +15,7 @@ import orjson
 from core.text import clean
 from domain.imports import copytext, hosts, record
 from domain.imports.identity import Location
-from domain.imports.reading import Habits, Problem, Reading, read_contact, read_organization
+from domain.imports.reading import NO_EXTRAS, Habits, Problem, Reading, read_contact, read_organization
 from domain.imports.shapes import CONTACTS, DERIVED, ORGANIZATIONS, Shape
 from domain.imports.values import ValueProblem, email_key, read_domain
 from domain.suppressions import Mark, keyed_hash
@@ -47,6 +47,7 @@ class Employer(NamedTuple):
     # The host of the person's own address: a hint, for it may be another company's.
     email_domain: str | None
     website: str | None
+    linkedin_url: str | None
 
 
 class ContactRow(NamedTuple):
@@ -82,9 +83,11 @@ class OrganizationRow(NamedTuple):
     terms: tuple[tuple[str, str, str], ...]
 
 
-def contact_row(cells: Mapping[str, str], context: Context) -> ContactRow:
+def contact_row(
+    cells: Mapping[str, str], context: Context, extras: Mapping[str, str] = NO_EXTRAS
+) -> ContactRow:
     """Read a person; raises `RowRejected` when the row identifies nobody."""
-    reading = read_contact(cells, context.habits)
+    reading = read_contact(cells, context.habits, extras)
     return contact_row_of(reading, own_key=_own_key(cells), context=context)
 
 
@@ -92,9 +95,9 @@ def contact_row_of(reading: Reading, *, own_key: str | None, context: Context) -
     values = reading.values
     columns = record.contact_columns(values, hash_key=context.hash_key)
     name = columns["name_search"] or ""
-    employer = _employer(values)
     email = email_key(values["email"]) if "email" in values else None
     linkedin_url = values.get("linkedin_url")
+    employer = employer_of(values.get("organization", {}), email=email)
     if own_key:
         keys: tuple[str, ...] = (own_key,)
     else:
@@ -136,9 +139,11 @@ def contact_row_of(reading: Reading, *, own_key: str | None, context: Context) -
     )
 
 
-def organization_row(cells: Mapping[str, str], context: Context) -> OrganizationRow:
+def organization_row(
+    cells: Mapping[str, str], context: Context, extras: Mapping[str, str] = NO_EXTRAS
+) -> OrganizationRow:
     """Read a company; raises `RowRejected` when the row identifies none."""
-    reading = read_organization(cells, context.habits)
+    reading = read_organization(cells, context.habits, extras)
     return organization_row_of(reading, own_key=_own_key(cells), context=context)
 
 
@@ -224,9 +229,8 @@ def _own_key(cells: Mapping[str, str]) -> str | None:
     return (clean(key)[:_MAX_KEY] or None) if key else None
 
 
-def _employer(values: Mapping[str, Any]) -> Employer | None:
-    named: dict[str, str] = values.get("organization", {})
-    email: str | None = values.get("email")
+def employer_of(named: Mapping[str, str], *, email: str | None) -> Employer | None:
+    """The company that a row names, with what the person's address hints at."""
     host = _company_host(email.partition("@")[2]) if email else None
     if not named and not host:
         return None
@@ -238,6 +242,7 @@ def _employer(values: Mapping[str, Any]) -> Employer | None:
         domain=named.get("domain"),
         email_domain=host,
         website=named.get("website"),
+        linkedin_url=named.get("linkedin_url"),
     )
 
 

@@ -58,8 +58,8 @@ _LOCATION: Final = {
     "longitude": "float8",
 }
 
-# `names` and `refreshed` are fields of the shape only: what is derived from all parts of a name, and the
-# moment a source says it looked. Neither has a provenance of its own.
+# Three fields are the shape's only and have no provenance of their own: `names`, derived from all parts of a
+# name; `extras`, the columns of a file that are no field; `refreshed`, when a source says it looked.
 CONTACTS: Final = Shape(
     entity="contacts",
     record_column="contact_id",
@@ -83,6 +83,7 @@ CONTACTS: Final = Shape(
         "email_status": {"email_status": "text"},
         "email_verified_at": {"email_verified_at": "timestamptz"},
         "position_started_on": {"position_started_on": "date"},
+        "extras": {"enrichment": "jsonb"},
         "refreshed": {"last_refreshed_at": "timestamptz"},
     },
 )
@@ -109,6 +110,7 @@ ORGANIZATIONS: Final = Shape(
         "founded_year": {"founded_year": "int"},
         "location": _LOCATION,
         "description": {"description": "text"},
+        "extras": {"enrichment": "jsonb"},
         "refreshed": {"last_refreshed_at": "timestamptz"},
     },
 )
@@ -116,4 +118,4 @@ ORGANIZATIONS: Final = Shape(
 SHAPES: Final = {shape.entity: shape for shape in (CONTACTS, ORGANIZATIONS)}
 
 # Fields of a shape that no source is asked about.
-DERIVED: Final = frozenset({"names", "refreshed"})
+DERIVED: Final = frozenset({"names", "extras", "refreshed"})

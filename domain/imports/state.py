@@ -22,6 +22,10 @@ class Run:
     # The sources whose keys the rows use for companies and for people; None where no source knows them.
     companies_source: int | None = None
     contacts_source: int | None = None
+    # Nothing is kept: records are not made, and the transaction is rolled back.
+    dry_run: bool = False
+    # Companies that a dry run would have made in earlier batches.
+    imagined: SeenKeys = field(default_factory=SeenKeys)
 
     @property
     def source_id(self) -> int:
