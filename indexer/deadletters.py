@@ -90,8 +90,8 @@ async def show(session: AsyncSession, entity: Entity, record_id: int) -> DeadLet
     found = await session.execute(
         text(
             """
-            SELECT entity, id, reason, attempts, first_at, last_at, document::text AS document FROM dead_letters
-            WHERE entity = :entity AND id = :id
+            SELECT entity, id, reason, attempts, first_at, last_at, document::text AS document
+            FROM dead_letters WHERE entity = :entity AND id = :id
             """
         ),
         {"entity": entity, "id": record_id},

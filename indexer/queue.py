@@ -18,6 +18,9 @@ from indexer.feed import ENTITY_OF, LETTERS, Entity
 DIRECT = 0
 BULK = 10
 
+# A version further ahead than this is not one that tokens will reach.
+FARTHEST_VERSION = 1_000_000
+
 # The id of no record: a row with it says that the whole table was truncated.
 EVERYTHING = 0
 
@@ -93,6 +96,18 @@ async def draw_token(session: AsyncSession) -> int:
     Whoever claims later draws a higher one and reads a later snapshot; the engine keeps the higher.
     """
     return int((await session.execute(text("SELECT nextval('index_token')"))).scalar_one())
+
+
+async def outrun(session: AsyncSession, version: int, *, margin: int) -> bool:
+    """Draw tokens until they are past a version by a margin; False when it is out of reach."""
+    at = await draw_token(session)
+    if version - at > FARTHEST_VERSION:
+        return False
+    await session.execute(
+        text("SELECT max(nextval('index_token')) FROM generate_series(1, :count)"),
+        {"count": max(0, version - at) + margin},
+    )
+    return True
 
 
 async def acknowledge(session: AsyncSession, held: Claim, keys: Iterable[Key]) -> int:

@@ -217,7 +217,7 @@ async def _begin(feed: Feed, entity: Entity, *, resume: bool, take_over: bool) -
     name = await indices.create(feed, entity, taken=frozenset(index.name for index in known))
     async with feed.service() as session:
         if not known:
-            # No index holds anything these changes could concern, and the scan, which begins later, sees them.
+            # No index holds anything these changes concern, and the scan, which begins later, sees them.
             await queue.forget(session, entity)
         total = await catalogue.count(session, entity)
         await session.execute(

@@ -10,7 +10,7 @@ without touching the hash.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ from indexer.indices import IndexRefused
 RANGE = 10_000
 SOURCES_AT_ONCE = 2_000
 CONFIRM_ATTEMPTS = 6
+# A deletion by hand has a version, too, that nobody can ask for; it is one above that of the document.
+OUTRUN = 1_000
 
 Kind = Literal["missing", "extra", "stale", "altered", "rejected"]
 Report = Callable[[int, int], None]
@@ -114,15 +116,37 @@ async def verify(
     )
 
 
-async def repair(feed: Feed, drift: Iterable[Drift]) -> int:
-    """Queue exactly the records whose documents differ; how many."""
+async def repair(feed: Feed, drift: Sequence[Drift]) -> int:
+    """Queue exactly the records whose documents differ; how many.
+
+    Whoever edits or deletes a document by hand raises its version, so the tokens are first drawn past it.
+    """
     wanted: dict[Entity, list[int]] = {}
     for each in drift:
         wanted.setdefault(each.entity, []).append(each.id)
-    async with feed.service() as session:
-        for entity, ids in wanted.items():
+    for entity, ids in wanted.items():
+        highest = await _highest_version(feed, entity, ids)
+        async with feed.service() as session:
+            if not await queue.outrun(session, highest, margin=OUTRUN):
+                raise IndexRefused(
+                    f"Documents of {entity} have the version {highest}, which the feed will never "
+                    "reach. `leadfuel index rebuild` makes the index anew."
+                )
             await queue.enqueue(session, entity, ids)
-    return sum(map(len, wanted.values()))
+    return len(drift)
+
+
+async def _highest_version(feed: Feed, entity: Entity, ids: Sequence[int]) -> int:
+    index = await _live_index(feed, entity)
+    highest = 0
+    for at in range(0, len(ids), SOURCES_AT_ONCE):
+        answer = await feed.client.mget(
+            index=index,
+            body={"ids": [str(record) for record in ids[at : at + SOURCES_AT_ONCE]]},
+            params={"_source": "false"},
+        )
+        highest = max([highest, *(each.get("_version", 0) for each in answer["docs"])])
+    return highest
 
 
 async def remember(feed: Feed, verified: Verified) -> None:

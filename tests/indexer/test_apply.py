@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from indexer import apply, deadletters, indices, queue
+from indexer import apply, deadletters, fanout, indices, queue, rebuild
 from indexer.bulk import BulkSender
 from indexer.feed import Feed
 from tests.fixtures.faults import faults_before, in_turn
@@ -185,8 +185,6 @@ async def test_a_lease_ends_and_another_worker_takes_over(built, db):
 
 
 async def test_a_rename_of_a_company_reaches_its_contacts(built, db):
-    from indexer import fanout
-
     acme, other = await add_organizations(db, 2)
     await add_contacts(db, 25, organization=acme)
     await add_contacts(db, 5, organization=other)
@@ -206,8 +204,6 @@ async def test_a_rename_of_a_company_reaches_its_contacts(built, db):
 
 
 async def test_a_second_rename_starts_the_fan_out_over(built, db):
-    from indexer import fanout
-
     (acme,) = await add_organizations(db)
     await add_contacts(db, 25, organization=acme)
     await drain_queue(built)
@@ -279,8 +275,6 @@ async def test_direct_edits_come_before_what_was_queued_in_bulk(built, db):
 
 
 async def test_kept_indices_lose_who_is_erased(built, db):
-    from indexer import rebuild
-
     first, second = await add_contacts(db, 2)
     await drain_queue(built)
     before = await live_index(built, "contacts")

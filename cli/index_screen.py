@@ -1,0 +1,90 @@
+"""How `leadfuel index` shows itself to people."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console, Group
+from rich.markup import escape
+from rich.table import Table
+
+from indexer.status import EntityStatus, Status
+from indexer.verify import Verified
+
+SHOWN = 100
+
+
+def screen(found: Status) -> Group:
+    """The whole status on one screen; a pause is shouted."""
+    lines: list[Any] = []
+    if found.paused is not None:
+        reason = f": {escape(found.paused['reason'])}" if found.paused.get("reason") else ""
+        lines.append(
+            f"[bold white on red] PAUSED [/] since {found.paused['at']:%Y-%m-%d %H:%M}{reason}. "
+            "`leadfuel index resume` ends it."
+        )
+    if found.engine_problem:
+        lines.append(f"[red]{escape(found.engine_problem)}[/]")
+    else:
+        lines.append(f"OpenSearch {found.engine}")
+    table = Table("", *(entity.entity for entity in found.entities), box=None, pad_edge=False)
+    for name, show in _ROWS:
+        table.add_row(name, *(show(entity) for entity in found.entities))
+    lines.append(table)
+    if found.fanouts:
+        lines.append(f"{found.fanouts:,} changed organizations wait for their contacts to be queued.")
+    lines.extend(
+        f"[red]{entity.entity}: {escape(entity.problem)}[/] {escape(entity.advice or '')}"
+        for entity in found.entities
+        if entity.problem
+    )
+    lines.append("[green]healthy[/]" if found.healthy else "[red]needs attention[/]")
+    return Group(*lines)
+
+
+def _documents(entity: EntityStatus) -> str:
+    return "?" if entity.documents is None else f"{entity.documents:,}"
+
+
+def _building(entity: EntityStatus) -> str:
+    for kept in entity.indices:
+        if kept.state == "building":
+            share = kept.rows_done / kept.rows_total if kept.rows_total else 0
+            return f"{kept.name}: {kept.rows_done:,} of {kept.rows_total:,} ({share:.0%})"
+    return "-"
+
+
+def _verified_at(entity: EntityStatus) -> str:
+    last = entity.last_verify
+    if last is None:
+        return "never"
+    return f"{last['at']:%Y-%m-%d %H:%M}, {last['drift']:,} differed"
+
+
+_ROWS: tuple[tuple[str, Callable[[EntityStatus], str]], ...] = (
+    ("index", lambda entity: entity.index or "none"),
+    ("records in PostgreSQL", lambda entity: f"{entity.records:,}"),
+    ("documents in OpenSearch", _documents),
+    ("queued changes", lambda entity: f"{entity.queued.rows:,}"),
+    ("oldest waits", lambda entity: f"{entity.queued.oldest_age_s:.1f} s"),
+    ("dead letters", lambda entity: f"{entity.dead_letters:,}"),
+    ("being built", _building),
+    ("last verify", _verified_at),
+)
+
+
+def print_verified(out: Console, found: Verified) -> None:
+    """What a verify saw, with the documents that differ."""
+    if not found.drift:
+        how = "documents" if found.full else "hashes"
+        out.print(
+            f"{found.entity}: {found.records:,} records, {found.documents:,} documents, "
+            f"{found.ranges:,} ranges, all {how} agree ({found.seconds:.1f} s)."
+        )
+    else:
+        out.print(f"{found.entity}: {len(found.drift):,} documents differ ({found.seconds:.1f} s):")
+        for each in found.drift[:SHOWN]:
+            out.print(f"  {each.kind} {each.entity} {each.id}")
+        if len(found.drift) > SHOWN:
+            out.print(f"  … and {len(found.drift) - SHOWN:,} more; --json lists all")
+    if found.undecided:
+        out.print(f"  {found.undecided:,} could not be judged, because changes of them are under way.")
