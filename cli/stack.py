@@ -118,10 +118,11 @@ def status(*, as_json: bool) -> None:
     output.print(table)
     for part in parts:
         if part.reason:
-            output.print(f"{part.title}: {part.reason}", markup=False)
+            output.print(f"{part.title}: {part.reason}", markup=False, soft_wrap=True)
         if part.condition in {"unavailable", "crashed"} and Path(part.log).exists():
-            output.print(f"  log: {part.log}", markup=False)
-    if any(part.name == "opensearch" and part.condition not in {"running", "external"} for part in parts):
+            output.print(f"  log: {part.log}", markup=False, soft_wrap=True)
+    there = {part.name for part in parts if part.condition in {"running", "external"}}
+    if "postgres" in there and "opensearch" not in there:
         output.print("Searches are answered by PostgreSQL while OpenSearch is away.")
 
 

@@ -8,6 +8,7 @@ import fcntl
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -132,29 +133,33 @@ def create(
     """
     draft = data.with_name(f"{data.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
-    options = ["--no-sync"] if not durable else []
-    environ = program_environ(programs, environ)
-    _run(
-        [
-            programs / "bin" / "initdb",
-            f"--pgdata={draft}",
-            f"--username={ADMIN}",
-            "--auth=trust",  # pg_hba.conf is ours before the server first listens
-            "--encoding=UTF8",
-            "--locale=C",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            *options,
-        ],
-        identity=identity,
-        environ=environ,
-    )
-    _run(
-        [programs / "bin" / "postgres", "--single", "-D", draft, "-c", "exit_on_error=on", ADMIN],
-        words=_bootstrap(secrets),
-        identity=identity,
-        environ=environ,
-    )
+    try:
+        options = ["--no-sync"] if not durable else []
+        environ = program_environ(programs, environ)
+        _run(
+            [
+                programs / "bin" / "initdb",
+                f"--pgdata={draft}",
+                f"--username={ADMIN}",
+                "--auth=trust",  # pg_hba.conf is ours before the server first listens
+                "--encoding=UTF8",
+                "--locale=C",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+                *options,
+            ],
+            identity=identity,
+            environ=environ,
+        )
+        _run(
+            [programs / "bin" / "postgres", "--single", "-D", draft, "-c", "exit_on_error=on", ADMIN],
+            words=_bootstrap(secrets),
+            identity=identity,
+            environ=environ,
+        )
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)  # a full disk gets its room back
+        raise
     draft.rename(data)
 
 
@@ -294,7 +299,8 @@ def _run(
         text=True,
         **processes.as_user(identity),  # type: ignore[call-overload]
     )
-    complaints = [line for line in outcome.stderr.splitlines() if "ERROR" in line or "FATAL" in line]
+    # In single-user mode an error is only a line: "2026-11-25 … [1151] FATAL:  no room".
+    complaints = re.findall(r"(?:ERROR|FATAL|PANIC): .*", outcome.stderr)
     if outcome.returncode != 0 or complaints:
         detail = " | ".join(complaints) or outcome.stderr.strip()[-300:]
         raise PostgresUnavailable(f"the database could not be made: {detail}")

@@ -171,17 +171,22 @@ def _fresh_secrets() -> Secrets:
 
 
 def _save(home: Path, state: StackState) -> None:
+    """Write beside and rename, so that the file is always whole; raises `BrokenStack`."""
     data = msgspec.json.format(msgspec.json.encode(state), indent=2)
-    handle, temporary = tempfile.mkstemp(dir=home, prefix=f".{FILE_NAME}.")  # born with mode 0600
+    temporary = None
     try:
+        handle, temporary = tempfile.mkstemp(dir=home, prefix=f".{FILE_NAME}.")  # born with mode 0600
         with os.fdopen(handle, "wb") as file:
             file.write(data + b"\n")
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(home / FILE_NAME)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise BrokenStack(
+            f"{home / FILE_NAME} cannot be written: {error.strerror}.", path=str(home / FILE_NAME)
+        ) from error
 
 
 @contextmanager
