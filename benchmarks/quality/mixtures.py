@@ -3,7 +3,7 @@
 from benchmarks.quality.judged import Judged
 from benchmarks.quality.names import grades as name_grades
 from benchmarks.quality.phrases import ACRONYMS, SYNONYMS
-from benchmarks.quality.titles import lives_in
+from benchmarks.quality.titles import grades as title_grades
 from benchmarks.quality.world import World, plain
 from domain.demo.draws import Uniform, pick
 from domain.demo.people import Person
@@ -30,7 +30,7 @@ def title_company_and_place(world: World, uniform: Uniform) -> Judged | None:
     city = person.home
     if plain(city.name) in plain(person.seat.short_name):
         return None
-    found = {key: 3 for key in _colleagues(world, person) if _shows_city(world, key, city)}
+    found = {key: grade for key, grade in _colleagues(world, person).items() if _shows_city(world, key, city)}
     q = f"{words} {person.seat.short_name} {city.name}".lower()
     return Judged("mixtures: title, company, place", "contacts", q, found)
 
@@ -41,9 +41,9 @@ def title_and_place(world: World, uniform: Uniform) -> Judged | None:
         return None
     city = person.home
     found = {
-        one.id: 3
-        for one in world.by_concept[person.concept.level, person.concept.function]
-        if lives_in(one, city.country.code, city.name) and one.home is city
+        key: grade
+        for key, grade in title_grades(world, person.concept.level, person.concept.function).items()
+        if grade > 1 and _shows_city(world, key, city)
     }
     joint = pick((" ", " in "), uniform)
     return Judged("mixtures: title, place", "contacts", f"{words}{joint}{city.name}", found)
@@ -71,11 +71,8 @@ def name_and_title(world: World, uniform: Uniform) -> Judged | None:
     if person is None or not person.last_name:
         return None
     name = f"{person.given_name} {person.surname}"
-    found = {
-        key: grade
-        for key, grade in name_grades(world, person, name).items()
-        if key in {one.id for one in world.by_concept[person.concept.level, person.concept.function]}
-    }
+    does = title_grades(world, person.concept.level, person.concept.function)
+    found = {key: grade for key, grade in name_grades(world, person, name).items() if does.get(key, 0) > 1}
     return Judged("mixtures: name, title", "contacts", f"{name} {words}", found)
 
 
@@ -114,13 +111,13 @@ def _titled(world: World, uniform: Uniform) -> tuple[Person | None, str]:
 
 def _colleagues(world: World, person: Person) -> dict[str, int]:
     """Those at companies of this name who do the same."""
-    assert person.seat
-    name = plain(person.seat.short_name)
-    return {
-        one.id: 3
-        for one in world.by_concept[person.concept.level, person.concept.function]
-        if one.seat and plain(one.seat.short_name) == name
-    }
+    name = plain(person.seat.short_name) if person.seat else ""
+    found = {}
+    for key, grade in title_grades(world, person.concept.level, person.concept.function).items():
+        seat = world.by_id[key].seat
+        if grade > 1 and seat and plain(seat.short_name) == name:
+            found[key] = grade
+    return found
 
 
 def _shows_city(world: World, key: str, city: City) -> bool:

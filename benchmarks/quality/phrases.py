@@ -54,7 +54,7 @@ SYNONYMS = _read(
     manufacturing manager                 manager:production
     product mgr                           manager:product
     key account manager                   manager:accounts
-    supply chain manager                  manager:logistics
+    logistics mgr                         manager:logistics
     software developer                    entry:engineering
     programmer                            entry:engineering
     senior software developer             senior:engineering

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.quality.judged import Judged
 from benchmarks.quality.phrases import ACRONYMS, SYNONYMS
-from benchmarks.quality.titles import lives_in
+from benchmarks.quality.titles import grades
 from benchmarks.quality.world import World
 from domain.demo.companies import Company
 from domain.demo.draws import Uniform, pick
@@ -49,11 +49,11 @@ def similar_title(world: World, uniform: Uniform) -> Judged | None:
     phrase = pick((*SYNONYMS, *ACRONYMS), uniform)
     country = pick(("US", "GB", "DE", "FR", "ES"), uniform)
     include = {"titles": [phrase.words], "countries": [country]}
-    wanted = (phrase.level, phrase.function)
-    return _people(
-        world,
-        {"contacts": {"include": include}},
-        lambda one: bool(one.title) and one.concept[:2] == wanted and lives_in(one, country),
+    found = grades(world, phrase.level, phrase.function, country)
+    return (
+        Judged(_KIND, "contacts", "", found, {"contacts": {"include": include}})
+        if 3 in found.values()
+        else None
     )
 
 

@@ -9,7 +9,19 @@ from domain.demo.places import COUNTRIES
 
 # Fewer than so many answers, and the search says more of the draw than of the engine.
 _ENOUGH = 10
-_NEIGHBOURS = {"vp": {"head", "director"}, "head": {"vp", "director"}, "director": {"vp", "head"}}
+# A step beside in the same line of work: a senior developer is a developer, a director not quite a head.
+_NEIGHBOURS: dict[str, dict[str, int]] = {
+    "vp": {"head": 1, "director": 1},
+    "head": {"vp": 1, "director": 1},
+    "director": {"vp": 1, "head": 1},
+    "entry": {"senior": 2},
+    "senior": {"entry": 1},
+}
+# Founders whose card names an office as well hold it.
+_FOUNDERS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("c_suite", "general"): ("ceo", "geschäftsführer", "président", "director"),
+    ("c_suite", "engineering"): ("cto",),
+}
 
 
 def synonym(world: World, uniform: Uniform) -> Judged | None:
@@ -45,10 +57,13 @@ def _judged(
 
 
 def grades(world: World, level: str, function: str, country: str | None = None) -> dict[str, int]:
-    """Who does just that; and, one grade, who does it a step beside."""
+    """Who does just that, and who does it a step beside."""
     found: dict[str, int] = {}
-    for near in _NEIGHBOURS.get(level, ()):
-        found |= dict.fromkeys((one.id for one in world.by_concept.get((near, function), ())), 1)
+    for near, grade in _NEIGHBOURS.get(level, {}).items():
+        found |= dict.fromkeys((one.id for one in world.by_concept.get((near, function), ())), grade)
+    for one in world.by_concept["founder", "general"]:
+        if any(office in one.title.lower() for office in _FOUNDERS.get((level, function), ())):
+            found[one.id] = 2
     found |= dict.fromkeys((one.id for one in world.by_concept.get((level, function), ())), 3)
     if country is None:
         return found
