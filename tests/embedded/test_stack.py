@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -304,3 +305,10 @@ def test_delete_removes_what_is_the_stacks_and_nothing_else(another):
     assert [path.name for path in another.home.iterdir()] == ["test"]
     assert not any(folder.exists() for folder in held[1:])
     assert another.conditions() == dict.fromkeys(states.PARTS, "stopped")
+
+
+def test_two_commands_at_once_start_a_part_once(another):
+    with ThreadPoolExecutor(2) as pool:
+        first, second = [pool.submit(another.up, "redis") for _ in range(2)]
+    assert first.result().part("redis") == second.result().part("redis")
+    assert len(another.processes()) == 1
