@@ -6,7 +6,7 @@ breaker keeps the next request from paying for that again.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
@@ -38,7 +38,7 @@ from search.response import (
 )
 from search.suggest import suggest
 from search.terms import TermStore
-from search.understand import understand
+from search.understand import read_loosely, understand
 from search.visibility import HiddenCache, Visibility
 from search.vocabulary import nearest
 
@@ -100,9 +100,15 @@ class Searcher:
         started = perf_counter()
         reading = await self._read(entity, request, actor)
         plan, only = self._plan(request, reading)
-        found, engine, reason = await self._ask(
-            lambda engine: engine.search(plan), only or request.engine, may_fall_back=only is None
-        )
+        found, engine, reason = await self._carry_out(plan, only, request.engine)
+        if found.total == 0 and reading.criteria.text:
+            # Nothing fits the text as it was read: each word for itself may still find what is meant.
+            text = read_loosely(request.q, entity=entity, terms=reading.terms)
+            if text and text != reading.criteria.text:
+                criteria = Criteria(entity, reading.criteria.clauses, text)
+                reading = replace(reading, criteria=criteria)
+                plan = replace(plan, criteria=criteria)
+                found, engine, reason = await self._carry_out(plan, only, request.engine)
         response = await self._present(entity, request, reading, plan, found, actor)
         response.engine = engine
         response.engine_reason = reason
@@ -131,9 +137,7 @@ class Searcher:
         """Completions of what somebody types; raises `Invalid` for a field that has none."""
         terms = await self._terms.current()
         async with self._database.transaction(actor, read_only=True) as session:
-            seen = await visibility.load(
-                session, CountRequest(), "contacts", actor=actor, cache=self._hidden
-            )
+            seen = await visibility.load(session, CountRequest(), "contacts", actor=actor, cache=self._hidden)
             return await suggest(session, field, prefix, limit=limit, seen=seen, terms=terms)
 
     async def _ping(self) -> None:
@@ -180,6 +184,11 @@ class Searcher:
             explain=request.explain,
         )
         return plan, only
+
+    async def _carry_out(
+        self, plan: Plan, only: EngineName | None, wanted: EngineName | None
+    ) -> tuple[Found, EngineName, str | None]:
+        return await self._ask(lambda engine: engine.search(plan), only or wanted, may_fall_back=only is None)
 
     async def _ask(
         self,

@@ -54,6 +54,7 @@ class _Known:
 
     company_keys: frozenset[str]
     people: frozenset[tuple[str, ...]]
+    places: frozenset[tuple[str, str]]
 
 
 _KNOWN = text("""
@@ -65,6 +66,18 @@ _KNOWN = text("""
     SELECT 'person', p.words
       FROM unnest(CAST(:people AS text[])) AS p(words)
      WHERE EXISTS (SELECT 1 FROM app.contacts c WHERE c.name_terms @> string_to_array(p.words, ' '))
+    UNION ALL
+    SELECT 'country', k.code FROM unnest(CAST(:countries AS text[])) AS k(code)
+     WHERE EXISTS (SELECT 1 FROM app.contacts c WHERE c.country = k.code)
+        OR EXISTS (SELECT 1 FROM app.organizations o WHERE o.country = k.code)
+    UNION ALL
+    SELECT 'region', k.code FROM unnest(CAST(:regions AS text[])) AS k(code)
+     WHERE EXISTS (SELECT 1 FROM app.contacts c WHERE c.region = k.code)
+        OR EXISTS (SELECT 1 FROM app.organizations o WHERE o.region = k.code)
+    UNION ALL
+    SELECT 'city', k.code FROM unnest(CAST(:cities AS text[])) AS k(code)
+     WHERE EXISTS (SELECT 1 FROM app.contacts c WHERE c.city = k.code)
+        OR EXISTS (SELECT 1 FROM app.organizations o WHERE o.city = k.code)
 """)
 
 
@@ -80,6 +93,15 @@ async def understand(
     return tuple(_merge_loose(_parts(words, spans, entity, terms), entity, terms))
 
 
+def read_loosely(q: str, *, entity: Entity, terms: OpenTerms) -> tuple[TextPart, ...]:
+    """Every word for itself, wherever it may be found: for a text whose careful reading finds nothing."""
+    words = [word for word in tokens(q)[:MAX_WORDS] if word not in _LINKING]
+    parts = [
+        TextPart("any", word, words=(LooseWord(word, in_person=True, in_company=True),)) for word in words
+    ]
+    return tuple(_merge_loose(parts, entity, terms))
+
+
 async def _ask(session: AsyncSession, words: list[str], entity: Entity) -> _Known:
     keys = {companies.company_key(" ".join(words[i:j])) for i, j in _spans(len(words))}
     people: set[str] = set()
@@ -87,12 +109,32 @@ async def _ask(session: AsyncSession, words: list[str], entity: Entity) -> _Know
         for i, j in _spans(len(words), longest=3):
             if all(len(word) > 1 for word in words[i:j]):
                 people.add(" ".join(words[i:j]))
-    rows = await session.execute(_KNOWN, {"keys": sorted(keys - {""}), "people": sorted(people)})
+    codes: dict[str, set[str]] = {"country": set(), "region": set(), "city": set()}
+    for i, j in _spans(len(words), longest=3):
+        if place := _place_named(words[i:j]):
+            codes[place[0]].add(place[1])
+    rows = await session.execute(
+        _KNOWN,
+        {
+            "keys": sorted(keys - {""}),
+            "people": sorted(people),
+            "countries": sorted(codes["country"]),
+            "regions": sorted(codes["region"]),
+            "cities": sorted(codes["city"]),
+        },
+    )
     found = [(row[0], row[1]) for row in rows]
     return _Known(
         frozenset(value for kind, value in found if kind == "company"),
         frozenset(tuple(value.split()) for kind, value in found if kind == "person"),
+        frozenset((kind, value) for kind, value in found if kind in codes),
     )
+
+
+def _place_named(words: Sequence[str]) -> tuple[places.Kind, str] | None:
+    """The place that a span names; two letters may stand for a country or state, one for nothing."""
+    name = " ".join(words)
+    return place_codes(name) if len(words) <= 3 and len(name) > 1 else None
 
 
 def _spans(count: int, longest: int = _LONGEST_SPAN) -> Iterable[tuple[int, int]]:
@@ -105,7 +147,7 @@ def _candidates(words: list[str], entity: Entity, terms: OpenTerms, known: _Know
         before = words[i - 1] if i else ""
         longer = _LONGER * (length - 1)
         if entity == "contacts":
-            if titles.title_phrase_terms(span) is not None:
+            if not _COMPANY_LINKS & set(span) and titles.title_phrase_terms(span) is not None:
                 yield _Span(i, j, "title", _TITLE * length + longer)
             if tuple(span) in known.people:
                 points = _PERSON * length if length > 1 else _PERSON_WORD
@@ -113,7 +155,7 @@ def _candidates(words: list[str], entity: Entity, terms: OpenTerms, known: _Know
         if companies.company_key(" ".join(span)) in known.company_keys:
             linked = _LINKED if before in _COMPANY_LINKS else 0.0
             yield _Span(i, j, "company", _COMPANY * length + longer + linked)
-        if length <= 3 and len(" ".join(span)) > 2 and place_codes(" ".join(span)) is not None:
+        if _place_named(span) in known.places:
             linked = _LINKED if before in _PLACE_LINKS else 0.0
             yield _Span(i, j, "place", _PLACE * length + longer + linked)
         if _topic_codes(span, terms):

@@ -7,7 +7,6 @@ the product's code: it reads the request's JSON, not the criteria.
 import math
 import random
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -46,7 +45,15 @@ PEOPLE = (
     ("A.", "Mueller"),
     (None, None),
 )
-COMPANIES = ("Acme GmbH", "Deutsche Bank AG", "Bank Deutschland", "Zürich Labs", "Initech Inc.", "Globex", "Hooli")
+COMPANIES = (
+    "Acme GmbH",
+    "Deutsche Bank AG",
+    "Bank Deutschland",
+    "Zürich Labs",
+    "Initech Inc.",
+    "Globex",
+    "Hooli",
+)
 INDUSTRIES = ("banking", "software", "semiconductors", "retail")
 TECHNOLOGIES = ("salesforce", "hubspot", "aws", "snowflake")
 KEYWORDS = ("saas", "b2b", "green-energy")
@@ -62,19 +69,26 @@ PLACES = (
 STATUSES = ("valid", "invalid", "accept_all", "unknown", None)
 STAGES = ("seed", "series_a", "ipo", None)
 SIZES = ((1, 10), (11, 50), (40, 300), (75, 75), (10_001, None), (None, 500), (None, None))
-MONEY = ((1_000_000, 5_000_000, "USD"), (2_000_000, 2_000_000, "EUR"), (None, 10_000_000, "USD"), (None, None, None))
+MONEY = (
+    (1_000_000, 5_000_000, "USD"),
+    (2_000_000, 2_000_000, "EUR"),
+    (None, 10_000_000, "USD"),
+    (None, None, None),
+)
 
 
-@dataclass
 class World:
-    organizations: dict[int, dict[str, Any]] = field(default_factory=dict)
-    contacts: dict[int, dict[str, Any]] = field(default_factory=dict)
-    users: tuple[UUID, UUID] = field(default_factory=lambda: (uuid4(), uuid4()))
-    hidden_contacts: dict[UUID, set[int]] = field(default_factory=dict)
-    hidden_companies: dict[UUID, set[int]] = field(default_factory=dict)
-    lists: dict[UUID, set[int]] = field(default_factory=dict)
-    company_lists: dict[UUID, set[int]] = field(default_factory=dict)
-    unlocks: dict[UUID, set[int]] = field(default_factory=dict)
+    """The rows by id, and what each of two users has hidden, listed and unlocked."""
+
+    def __init__(self) -> None:
+        self.organizations: dict[int, dict[str, Any]] = {}
+        self.contacts: dict[int, dict[str, Any]] = {}
+        self.users: tuple[UUID, UUID] = (uuid4(), uuid4())
+        self.hidden_contacts: dict[UUID, set[int]] = {}
+        self.hidden_companies: dict[UUID, set[int]] = {}
+        self.lists: dict[UUID, set[int]] = {}
+        self.company_lists: dict[UUID, set[int]] = {}
+        self.unlocks: dict[UUID, set[int]] = {}
 
 
 def _some(rng: random.Random, values, most: int = 2) -> list[str]:
@@ -82,7 +96,9 @@ def _some(rng: random.Random, values, most: int = 2) -> list[str]:
 
 
 def _instant(rng: random.Random) -> datetime:
-    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=rng.randint(0, 20), microseconds=rng.choice((0, 1, 999_999)))
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(
+        days=rng.randint(0, 20), microseconds=rng.choice((0, 1, 999_999))
+    )
 
 
 def _organization(rng: random.Random) -> dict[str, Any]:
@@ -150,7 +166,9 @@ def _contact(rng: random.Random, organizations: list[int]) -> dict[str, Any]:
         "latitude": latitude,
         "longitude": longitude,
         "email_status": rng.choice(STATUSES),
-        "position_started_on": rng.choice((None, *(date(2026, 11, 25) - timedelta(days=d) for d in (10, 200, 900)))),
+        "position_started_on": rng.choice(
+            (None, *(date(2026, 11, 25) - timedelta(days=d) for d in (10, 200, 900)))
+        ),
         "last_refreshed_at": _instant(rng),
         "past": [_position(rng) for _ in range(rng.randint(0, 2))],
     }
@@ -173,7 +191,9 @@ def _position(rng: random.Random) -> dict[str, Any]:
 async def _insert(session, table: str, row: dict[str, Any]) -> int:
     columns = ", ".join(row)
     values = ", ".join(f":{name}" for name in row)
-    result = await session.execute(text(f"INSERT INTO app.{table} ({columns}) VALUES ({values}) RETURNING id"), row)
+    result = await session.execute(
+        text(f"INSERT INTO app.{table} ({columns}) VALUES ({values}) RETURNING id"), row
+    )
     return result.scalar_one()
 
 
@@ -225,7 +245,10 @@ async def _keep(session, rng: random.Random, world: World, user: UUID) -> None:
             {"user": user, "ids": sorted(ids)},
         )
     await session.execute(
-        text("INSERT INTO app.unlocks (user_id, contact_id, field) SELECT :u, unnest(CAST(:ids AS int[])), 'email'"),
+        text(
+            "INSERT INTO app.unlocks (user_id, contact_id, field)"
+            " SELECT :u, unnest(CAST(:ids AS int[])), 'email'"
+        ),
         {"u": user, "ids": sorted(world.unlocks[user])},
     )
     await session.execute(
@@ -244,6 +267,10 @@ async def _keep(session, rng: random.Random, world: World, user: UUID) -> None:
         )
 
 
+def _index_into(name: str, ident: int) -> str:
+    return orjson.dumps({"index": {"_index": name, "_id": str(ident)}}).decode()
+
+
 async def index(db: Database, client: AsyncOpenSearch, prefix: str) -> None:
     """Every record of the database into a fresh index behind each alias, in many small segments."""
     for entity in ("contacts", "organizations"):
@@ -256,9 +283,7 @@ async def index(db: Database, client: AsyncOpenSearch, prefix: str) -> None:
         step = max(1, len(ids) // 6)
         for start in range(0, len(ids), step):
             lines = [
-                line
-                for i in ids[start : start + step]
-                for line in (orjson.dumps({"index": {"_index": name, "_id": str(i)}}).decode(), bodies[i].decode())
+                line for i in ids[start : start + step] for line in (_index_into(name, i), bodies[i].decode())
             ]
             answer = await client.bulk(body="\n".join(lines) + "\n", params={"refresh": "true"})
             assert not answer["errors"], answer
@@ -322,7 +347,8 @@ def contact_fits(row: dict[str, Any], name: str, values: Any, *, similar: bool =
         return row["last_refreshed_at"].date() >= date.fromisoformat(values)
     if name == "names":
         return any(
-            all(set(names.query_alternatives(w)) & set(row["name_terms"]) for w in fold(v).split()) for v in values
+            all(set(names.query_alternatives(w)) & set(row["name_terms"]) for w in fold(v).split())
+            for v in values
         )
     raise LookupError(name)
 
@@ -386,7 +412,10 @@ class Oracle:
 
     def _person_hidden(self, ident: int) -> bool:
         company = self.world.contacts[ident]["organization_id"]
-        return ident in self.world.hidden_contacts[self.user] or company in self.world.hidden_companies[self.user]
+        return (
+            ident in self.world.hidden_contacts[self.user]
+            or company in self.world.hidden_companies[self.user]
+        )
 
     def _kept(self, ident: int) -> bool:
         people = self.entity == "contacts"
@@ -447,22 +476,25 @@ class Oracle:
     @staticmethod
     def _firm_side(row, name: str, values: Any, side: str) -> bool:
         """An include asks for any and all and none together; an exclude removes by any or by all."""
-        if side == "include" and isinstance(values, dict) and "not" in values and row is None:
-            # What is missing passes an exclude, and `not` is one.
+        open_terms = name in {"technologies", "keywords"} and isinstance(values, dict)
+        if side == "include" and open_terms and row is None:
+            # What is missing passes an exclude, and `not` is one; without any and all nothing else is asked.
             return not values.get("any") and not values.get("all")
-        if side == "exclude" and name in {"technologies", "keywords"} and isinstance(values, dict):
+        if side == "exclude" and open_terms:
             each = [{k: v} for k, v in values.items() if v]
             return any(organization_fits(row, name, one) for one in each)
         return organization_fits(row, name, values)
 
-    def facet(self, name: str, column: str, selection: str, *, of_company: bool) -> tuple[Counter[str], int]:
+    def facet(self, column: str, selection: str, *, of_company: bool) -> tuple[Counter[str], int]:
         counts: Counter[str] = Counter()
         missing = 0
         for ident in self.matches(without=selection):
             row: dict[str, Any] | None = self.rows()[ident]
             if of_company and self.entity == "contacts":
                 row = self.world.organizations.get(row["organization_id"])
-            value = None if row is None else row["email"] is not None if column == "has_email" else row[column]
+            value = (
+                None if row is None else row["email"] is not None if column == "has_email" else row[column]
+            )
             values = value if isinstance(value, list) else [value]
             values = [str(v).lower() if isinstance(v, bool) else v for v in values if v is not None]
             missing += not values
