@@ -14,13 +14,16 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from heapq import nsmallest
+from heapq import nlargest, nsmallest
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 _FILE = Path(__file__).parent / "data" / "places.bin"
 _MAGIC = b"LFPLACE1"
+# A city called otherwise there ("Cologne" for Köln) must be this much larger than one that is called so
+# (Cologne in Italy). GeoNames calls large cities by their English names, so that these seldom matter.
+OWN_NAME_WEIGHT = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,28 @@ class Gazetteer:
                 yield posting >> 1, bool(posting & 1)
 
     def cities_beginning(self, prefix: str, limit: int) -> list[int]:
-        """The largest cities one of whose names begins with the folded prefix."""
-        first, last = self._find(prefix), self._find(prefix + "\U0010ffff")
+        """The cities one of whose names begins with the folded prefix, the likeliest first."""
+        first, last = self._span(prefix)
         span = self.postings[self.posting_ends[first] : self.posting_ends[last]]
-        return nsmallest(limit, {posting >> 1 for posting in nsmallest(limit * 40, span)})
+        own = nsmallest(limit, {posting >> 1 for posting in span if posting & 1})
+        others = nsmallest(limit, {posting >> 1 for posting in span if not posting & 1}.difference(own))
+        rated = [(self.weight(city, own=True), city) for city in own]
+        rated += [(self.weight(city, own=False), city) for city in others]
+        return [city for _, city in nlargest(limit, rated)]
+
+    def keys_beginning(self, prefix: str) -> dict[int, str]:
+        """Position -> key, of all keys that begin so."""
+        first, last = self._span(prefix)
+        return {position: self.key(position) for position in range(first, last)}
+
+    def largest(self, position: int) -> int:
+        """The largest city of the key at this position."""
+        return self.postings[self.posting_ends[position]] >> 1
+
+    def weight(self, city: int, *, own: bool) -> int:
+        """How likely a city is meant by a name: by its size, and far more by its own than by another."""
+        people = self.populations[city] + 1
+        return people * (OWN_NAME_WEIGHT if own else 1)
 
     def name(self, city: int) -> str:
         return self.names[self.name_ends[city] : self.name_ends[city + 1]]
@@ -104,6 +125,9 @@ class Gazetteer:
             return None
         return self._by_id[place]
 
+    def _span(self, prefix: str) -> tuple[int, int]:
+        return self._find(prefix), self._find(prefix + "\U0010ffff")
+
     def _find(self, key: str) -> int:
         return bisect_left(range(len(self.key_ends) - 1), key, key=self.key)
 
@@ -113,7 +137,9 @@ def gazetteer() -> Gazetteer:
     """The one gazetteer of this process, read at first use."""
     data = _FILE.read_bytes()
     if not data.startswith(_MAGIC):
-        raise RuntimeError(f"{_FILE.name} is not a gazetteer of this version: make it anew with build_places.py")
+        raise RuntimeError(
+            f"{_FILE.name} is not a gazetteer of this version: make it anew with build_places.py"
+        )
     sections = _sections(memoryview(zlib.decompress(memoryview(data)[len(_MAGIC) :])))
     meta: dict[str, Any] = json.loads(bytes(next(sections)))
     keys, key_lengths, counts, postings, names, name_lengths = (next(sections) for _ in range(6))

@@ -17,7 +17,9 @@ _ABBREVIATED = {
     "und": "",
     "et": "",
 }
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
+_UMLAUTS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"}
+)
 _HAS_UMLAUT = re.compile("[äöüøåÄÖÜØÅ]")
 _INITIALS = re.compile(r"\b(?:[a-z]\.\s?){2,}")
 

@@ -3,70 +3,123 @@
 import re
 
 # Keys of `place_keys.place_key`. ISO alone would not know these.
-COUNTRIES = {
-    "usa": "US", "us": "US", "u s": "US", "united states of america": "US", "america": "US",
-    "the united states": "US", "estados unidos de america": "US", "vereinigte staaten von amerika": "US",
-    "etats unis d amerique": "US", "uk": "GB", "gb": "GB", "great britain": "GB", "britain": "GB",
-    "england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "GB", "u k": "GB",
-    "grossbritannien": "GB", "grande bretagne": "GB", "gran bretana": "GB", "england uk": "GB",
-    "holland": "NL", "the netherlands": "NL", "republic of ireland": "IE", "eire": "IE", "korea": "KR",
-    "republic of korea": "KR", "south korea": "KR", "korea south": "KR", "korea republic of": "KR",
-    "russian federation": "RU", "czech republic": "CZ", "viet nam": "VN", "turkey": "TR", "uae": "AE",
-    "emirates": "AE", "ivory coast": "CI", "burma": "MM", "macedonia": "MK", "swaziland": "SZ",
-    "cape verde": "CV", "cabo verde": "CV", "congo": "CG", "drc": "CD", "dr congo": "CD",
-    "democratic republic of congo": "CD", "democratic republic of the congo": "CD",
-    "republic of the congo": "CG", "palestine": "PS", "state of palestine": "PS", "macau": "MO",
-    "hong kong sar": "HK", "taiwan province of china": "TW", "iran islamic republic of": "IR",
-    "bolivia plurinational state of": "BO", "venezuela bolivarian republic of": "VE",
-    "moldova republic of": "MD", "tanzania united republic of": "TZ", "syrian arab republic": "SY",
-    "lao people s democratic republic": "LA", "brunei darussalam": "BN", "prc": "CN", "mainland china": "CN",
-    "people s republic of china": "CN", "peoples republic of china": "CN", "ksa": "SA", "rsa": "ZA",
-    "kingdom of saudi arabia": "SA", "brd": "DE", "federal republic of germany": "DE", "oesterreich": "AT",
-    "schweiz": "CH", "suisse": "CH", "svizzera": "CH", "the bahamas": "BS", "the gambia": "GM",
-    "east timor": "TL", "vatican": "VA", "holy see": "VA", "the philippines": "PH", "deutschl": "DE",
-}  # fmt: skip
-REGIONS = {
-    "dc": "US-DC", "washington dc": "US-DC", "d c": "US-DC", "calif": "US-CA", "cali": "US-CA",
-    "mass": "US-MA", "penn": "US-PA", "penna": "US-PA", "tex": "US-TX", "fla": "US-FL", "ill": "US-IL",
-    "mich": "US-MI", "minn": "US-MN", "conn": "US-CT", "wash": "US-WA", "ariz": "US-AZ", "colo": "US-CO",
-    "tenn": "US-TN", "wis": "US-WI", "n y": "US-NY", "new york state": "US-NY",
-    "washington state": "US-WA", "state of washington": "US-WA", "silicon valley": "US-CA",
-    "bavaria": "DE-BY", "nrw": "DE-NW", "bw": "DE-BW", "baden wuerttemberg": "DE-BW", "newfoundland": "CA-NL",
-    "quebec": "CA-QC", "pq": "CA-QC", "newfoundland labrador": "CA-NL", "paca": "FR-PAC",
-    "ile de france": "FR-IDF", "idf": "FR-IDF", "centre val de loire": "FR-CVL",
-}  # fmt: skip
+_COUNTRIES = {
+    "US": (
+        "usa|us|u s|united states of america|america|the united states|estados unidos de america|"
+        "vereinigte staaten von amerika|etats unis d amerique"
+    ),
+    "GB": (
+        "uk|gb|great britain|britain|england|scotland|wales|northern ireland|u k|grossbritannien|"
+        "grande bretagne|gran bretana|england uk"
+    ),
+    "NL": "holland|the netherlands",
+    "IE": "republic of ireland|eire",
+    "KR": "korea|republic of korea|south korea|korea south|korea republic of",
+    "RU": "russian federation",
+    "CZ": "czech republic",
+    "VN": "viet nam",
+    "TR": "turkey",
+    "AE": "uae|emirates",
+    "CI": "ivory coast",
+    "MM": "burma",
+    "MK": "macedonia",
+    "SZ": "swaziland",
+    "CV": "cape verde|cabo verde",
+    "CG": "congo|republic of the congo",
+    "CD": "drc|dr congo|democratic republic of congo|democratic republic of the congo",
+    "PS": "palestine|state of palestine",
+    "MO": "macau",
+    "HK": "hong kong sar",
+    "TW": "taiwan province of china",
+    "IR": "iran islamic republic of",
+    "BO": "bolivia plurinational state of",
+    "VE": "venezuela bolivarian republic of",
+    "MD": "moldova republic of",
+    "TZ": "tanzania united republic of",
+    "SY": "syrian arab republic",
+    "LA": "lao people s democratic republic",
+    "BN": "brunei darussalam",
+    "CN": "prc|mainland china|people s republic of china|peoples republic of china",
+    "SA": "ksa|kingdom of saudi arabia",
+    "ZA": "rsa",
+    "DE": "brd|federal republic of germany|deutschl",
+    "AT": "oesterreich",
+    "CH": "schweiz|suisse|svizzera",
+    "BS": "the bahamas",
+    "GM": "the gambia",
+    "TL": "east timor",
+    "VA": "vatican|holy see",
+    "PH": "the philippines",
+}
+COUNTRIES = {word: code for code, words in _COUNTRIES.items() for word in words.split("|")}
+_REGIONS = {
+    "US-DC": "dc|washington dc|d c",
+    "US-CA": "calif|cali|silicon valley",
+    "US-MA": "mass",
+    "US-PA": "penn|penna",
+    "US-TX": "tex",
+    "US-FL": "fla",
+    "US-IL": "ill",
+    "US-MI": "mich",
+    "US-MN": "minn",
+    "US-CT": "conn",
+    "US-WA": "wash|washington state|state of washington",
+    "US-AZ": "ariz",
+    "US-CO": "colo",
+    "US-TN": "tenn",
+    "US-WI": "wis",
+    "US-NY": "n y|new york state",
+    "DE-BY": "bavaria",
+    "DE-NW": "nrw",
+    "DE-BW": "bw|baden wuerttemberg",
+    "CA-NL": "newfoundland|newfoundland labrador",
+    "CA-QC": "quebec|pq",
+    "FR-PAC": "paca",
+    "FR-IDF": "ile de france|idf",
+    "FR-CVL": "centre val de loire",
+}
+REGIONS = {word: code for code, words in _REGIONS.items() for word in words.split("|")}
 # GeoNames ids of what people write for a city, and of cities whose short name means something else there.
-CITIES = {
-    "nyc": 5128581, "new york": 5128581, "new york ny": 5128581, "manhattan": 5128581,
-    "greater new york": 5128581, "new york metropolitan": 5128581, "la": 5368361,
-    "sf": 5391959, "san francisco bay": 5391959, "bay area": 5391959, "sf bay": 5391959, "san fran": 5391959,
-    "philly": 4560349, "dc": 4140963, "washington dc": 4140963, "washington d c": 4140963,
-    "dc metro": 4140963, "washington dc metro": 4140963, "washington dc baltimore": 4140963,
-    "dallas fort worth": 4684888, "dfw": 4684888, "twin cities": 5037649, "minneapolis saint paul": 5037649,
-    "research triangle": 4487042, "raleigh durham": 4487042, "raleigh durham chapel hill": 4487042,
-    "frankfurt": 2925533, "frankfurt a m": 2925533, "frankfurt am": 2925533, "frankfurt main": 2925533,
-    "bangalore": 1277333, "bengaluru": 1277333, "saigon": 1566083, "peking": 1816670, "city of london": 2643743,
-    "central london": 2643743, "greater london": 2643743, "rhein main": 2925533, "cdmx": 3530597,
-}  # fmt: skip
+_CITIES = {
+    5128581: "nyc|new york|new york ny|manhattan|greater new york|new york metropolitan",
+    5368361: "la",
+    5391959: "sf|san francisco bay|bay area|sf bay|san fran",
+    4560349: "philly",
+    4140963: "dc|washington dc|washington d c|dc metro|washington dc metro|washington dc baltimore",
+    4684888: "dallas fort worth|dfw",
+    5037649: "twin cities|minneapolis saint paul",
+    4487042: "research triangle|raleigh durham|raleigh durham chapel hill",
+    2925533: "frankfurt|frankfurt a m|frankfurt am|frankfurt main|rhein main",
+    1277333: "bangalore|bengaluru",
+    1566083: "saigon",
+    1816670: "peking",
+    2643743: "city of london|central london|greater london",
+    3530597: "cdmx",
+}
+CITIES = {word: code for code, words in _CITIES.items() for word in words.split("|")}
 # Words in a place's stead. Some of them are villages somewhere, which nobody means.
-NOWHERE = frozenset(
-    """none null nan na n a unknown other various remote home office worldwide global international anywhere online
-    europe emea apac asia africa latam north america south america americas europa everywhere not available
-    undisclosed private confidential tbd test""".split()
-) | {"n a", "north america", "south america", "latin america", "not available", "middle east", "asia pacific"}
+_NOWHERE = """
+    none|null|nan|na|n a|unknown|other|various|remote|home|home office|office|worldwide|global|international|
+    anywhere|online|europe|europa|emea|apac|asia|africa|latam|north america|south america|latin america|
+    americas|everywhere|not available|undisclosed|private|confidential|tbd|test|middle east|asia pacific|
+    dach
+"""
+NOWHERE = frozenset(word.strip() for word in _NOWHERE.split("|"))
+# Countries within a country: as the last part of a place they are regions.
+NATIONS = frozenset({"england", "scotland", "wales", "northern ireland"})
 # States that are a city: their name says the city, too.
 CITY_STATES = {"SG": 1880252, "MC": 2993458, "VA": 6691831, "GI": 2411585, "HK": 1819729, "MO": 1821274}
 
-CANADIAN = frozenset("AB BC MB NB NL NS NT NU ON PE QC SK YT".split())
-AUSTRALIAN = frozenset("NSW VIC QLD TAS ACT".split())
+CANADIAN = frozenset({"AB", "BC", "MB", "NB", "NL", "NS", "NT", "NU", "ON", "PE", "QC", "SK", "YT"})
+AUSTRALIAN = frozenset({"NSW", "VIC", "QLD", "TAS", "ACT"})
 
 _FOOTNOTE = re.compile(r"\[[^\]]{0,12}\]")
-_FIRST_PLACE = re.compile(r"\s*(?:;|\||\n|\s/\s|\s&\s(?=[^,]*$)|\bor\b\s)\s*")
+_FIRST_PLACE = re.compile(r"\s*(?:;|\||\n|\s/\s)\s*")
 _SURROUNDINGS = re.compile(
-    r"^(?:the\s+)?(?:greater|metropolitan|metro|grossraum|großraum|raum|région de|region de|r[ée]gion|city of|"
+    r"^(?:the\s+)?(?:greater|metropolitan|metro|grossraum|großraum|raum|r[ée]gion de|r[ée]gion|city of|"
     r"stadt|ville de|ciudad de|área metropolitana de|area metropolitana de|metropolregion)\s+(?=\S)|"
-    r"\s+(?:metropolitan region|metropolitan area|metro area|bay area|area|metropolitan|metro|region|"
-    r"und umgebung|& umgebung|et périphérie|et peripherie|y alrededores|metropolregion)$",
+    r"\s+(?:metropolitan region|metropolitan area|metro area|bay area|metroplex|area|metropolitan|metro|"
+    r"region|und umgebung|& umgebung|et périphérie|et peripherie|y alrededores|metropolregion)$",
     re.IGNORECASE,
 )
 _POSTAL = re.compile(
@@ -90,7 +143,7 @@ def parts(text: str) -> list[str]:
 
 
 def without_surroundings(text: str) -> str:
-    """ "Greater Boston Area" -> "Boston"."""
+    """What is left of "Greater Boston Area": "Boston"."""
     before = None
     while before != text:
         before, text = text, _SURROUNDINGS.sub("", text).strip()

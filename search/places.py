@@ -6,6 +6,7 @@ decides; where nothing does, the largest. A point is always a city's: "Texas" is
 a search for people near its middle would be lied to (`point` knows the middle of a region all the same).
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -15,12 +16,10 @@ from rapidfuzz import fuzz, process
 from core.text import clean
 from search import place_names
 from search.gazetteer import Gazetteer, gazetteer
-from search.place_keys import place_key
+from search.place_keys import place_key, place_keys
 
 Kind = Literal["country", "region", "city"]
 
-# A city called otherwise there ("Cologne" for Köln) must be this much larger than one that is called so.
-OWN_NAME_WEIGHT = 4
 # A city counts as what its region's name means if it holds this share of the people in it.
 SEAT_SHARE = 0.1
 # Two letters alone are a state of the United States rather than a country, unless the country is this much
@@ -72,7 +71,7 @@ def resolve_region(text: str, country: str | None = None) -> str | None:
     if text.upper() in known.regions and (country is None or text.upper().startswith(country + "-")):
         return text.upper()
     key = place_key(place_names.without_surroundings(text)) or place_key(text)
-    for found in (_by_abbreviation(known, text, key, country), place_names.REGIONS.get(key)):
+    for found in (_by_abbreviation(known, key, country), place_names.REGIONS.get(key)):
         if found and (country is None or found.startswith(country + "-")):
             return found
     short = len(key) <= 3
@@ -100,6 +99,10 @@ def parse_place(text: str) -> Place | None:
     """
     known = gazetteer()
     for candidate in dict.fromkeys((place_names.first_place(text), clean(text))):
+        if "(" in candidate:  # "Frankfurt (Oder)" is a name, "Dublin (Ireland)" a place in a country
+            number = _find_city(known, candidate.split(",")[0], None, None)
+            if number is not None:
+                return _place_of(known, number)
         found = _read(known, place_names.parts(candidate))
         if found is not None:
             return found
@@ -107,9 +110,13 @@ def parse_place(text: str) -> Place | None:
 
 
 def combine(
-    *, city: str | None = None, region: str | None = None, country: str | None = None, location: str | None = None
+    *,
+    city: str | None = None,
+    region: str | None = None,
+    country: str | None = None,
+    location: str | None = None,
 ) -> Place | None:
-    """One place from the columns of a file: each narrows the others, `location` fills what they leave open."""
+    """One place from the columns of a file: each narrows the others, `location` fills what they leave."""
     return _combine(city or "", region or "", country or "", location or "")
 
 
@@ -131,7 +138,7 @@ def known(kind: Kind, code: str) -> bool:
 
 @lru_cache(maxsize=16_384)
 def place_display(kind: Kind, code: str) -> str:
-    """The name to show: "Germany", "Bavaria, Germany", "Munich, Bavaria, Germany"; an unknown code as it is."""
+    """The name to show, "Munich, Bavaria, Germany"; an unknown code is shown as it is."""
     known = gazetteer()
     if kind == "country":
         return known.countries[code].name if code in known.countries else code
@@ -142,14 +149,20 @@ def place_display(kind: Kind, code: str) -> str:
     if number is None:
         return code
     name, within = known.name(number), known.region_of(number)
-    names = [name, known.regions[within].name if within else name, known.countries[known.country_of(number)].name]
+    names = [
+        name,
+        known.regions[within].name if within else name,
+        known.countries[known.country_of(number)].name,
+    ]
     return ", ".join(dict.fromkeys(names))
 
 
 @lru_cache(maxsize=2048)
 def suggest_places(prefix: str, kind: Kind | None = None, limit: int = 10) -> list[tuple[Kind, str, str]]:
-    """(kind, code, display name) of the places one of whose names begins so: countries, regions, then cities,
-    each the most populous first."""
+    """(kind, code, display name) of the places one of whose names begins so.
+
+    Countries come first, then regions, then cities, each the most populous first.
+    """
     key = place_key(prefix)
     if not key:
         return []
@@ -159,7 +172,12 @@ def suggest_places(prefix: str, kind: Kind | None = None, limit: int = 10) -> li
         codes = {c for k, c in (known.country_keys | place_names.COUNTRIES).items() if k.startswith(key)}
         found += [("country", c, "") for c in sorted(codes, key=lambda c: -known.countries[c].population)]
     if kind in {None, "region"}:
-        regions = {c for k, v in known.region_keys.items() if k.startswith(key) and (len(k) > 3 or k == key) for c in v}
+        regions = {
+            c
+            for k, v in known.region_keys.items()
+            if k.startswith(key) and (len(k) > 3 or k == key)
+            for c in v
+        }
         found += [("region", c, "") for c in sorted(regions, key=lambda c: -known.regions[c].population)]
     if kind is None:  # leave room for cities, which are what most people type
         found = found[: max(limit // 2, 1)]
@@ -174,15 +192,22 @@ def nearest(kind: Kind, text: str, limit: int = 3) -> list[str]:
     known = gazetteer()
     key = place_key(text)
     if kind == "city":
-        beginnings = (key[:length] for length in range(len(key), 1, -1))
-        numbers = next((found for start in beginnings if (found := known.cities_beginning(start, 60))), [])
-        names = {str(known.ids[n]): place_key(known.name(n)) for n in numbers}
-    elif kind == "region":
+        return _nearest_cities(known, key, limit)
+    if kind == "region":
         names = {code: place_key(region.name) for code, region in known.regions.items()}
         names |= {code: code.lower() for code in known.regions if "-" in text}
     else:
         names = {code: place_key(country.name) for code, country in known.countries.items()}
-    return [code for _, _, code in process.extract(key, names, scorer=fuzz.WRatio, limit=limit, score_cutoff=50)]
+    return [
+        code for _, _, code in process.extract(key, names, scorer=fuzz.WRatio, limit=limit, score_cutoff=50)
+    ]
+
+
+def _nearest_cities(known: Gazetteer, key: str, limit: int) -> list[str]:
+    keys = next((found for length in (3, 2, 1) if (found := known.keys_beginning(key[:length]))), {})
+    matches = process.extract(key, keys, scorer=fuzz.ratio, limit=limit * 10, score_cutoff=60)
+    ranked = sorted(matches, key=lambda m: (-round(m[1] / 5), known.largest(m[2])))
+    return list(dict.fromkeys(str(known.ids[known.largest(position)]) for _, _, position in ranked))[:limit]
 
 
 # ---- how a text is read ----
@@ -203,9 +228,21 @@ def _read(known: Gazetteer, pieces: list[str]) -> Place | None:
             best = rated
     if best is not None:
         return best[1]
+    number = _by_region_code(known, pieces)
+    if number is not None:
+        return _place_of(known, number)
     # The last part names no country and no region: "Kreuzberg, Berlin", "Level 3, 12 Creek Street, Brisbane".
     last = _read_one(known, pieces[-1])
     return last if last is not None else _read(known, pieces[:-1])
+
+
+def _by_region_code(known: Gazetteer, pieces: list[str]) -> int | None:
+    """The city that lies in a region of this code, in whatever country: "Zürich, ZH"."""
+    ending = f"-{pieces[-1].upper()}"
+    if len(ending) > 4:
+        return None
+    named = known.cities_named(place_key(pieces[-2]))
+    return next((number for number, _ in named if (known.region_of(number) or "").endswith(ending)), None)
 
 
 def _scopes(known: Gazetteer, text: str) -> list[tuple[str, str | None]]:
@@ -213,7 +250,7 @@ def _scopes(known: Gazetteer, text: str) -> list[tuple[str, str | None]]:
     scopes: list[tuple[str, str | None]] = []
     country = resolve_country(text)
     key = place_key(text)
-    if country and key not in {"england", "scotland", "wales", "northern ireland"}:
+    if country and key not in place_names.NATIONS:
         scopes.append((country, None))
     first = resolve_region(text)
     regions = [first] if first else []
@@ -226,7 +263,7 @@ def _scopes(known: Gazetteer, text: str) -> list[tuple[str, str | None]]:
 
 
 def _within(known: Gazetteer, pieces: list[str], country: str, region: str | None) -> tuple[float, Place]:
-    """The best reading of what stands before a country or region, with its weight for choosing among scopes."""
+    """The best reading of what stands before a country or region, with its weight among other scopes."""
     if region is None and len(pieces) > 1:
         region = resolve_region(pieces[-1], country)
         if region is not None:
@@ -249,30 +286,30 @@ def _within(known: Gazetteer, pieces: list[str], country: str, region: str | Non
 
 def _read_one(known: Gazetteer, text: str) -> Place | None:
     """A text without a comma: a code, one name, or a name and its country run together."""
-    number, country, region = _find_alias(known, text), resolve_country(text), resolve_region(text)
+    alias, country, region = _find_alias(known, text), resolve_country(text), resolve_region(text)
     if len(text) <= 3:
-        return _read_code(known, text, country, region, number)
-    if number is None:
-        number = _find_city(known, text, None, None)
-    sizes = {
-        "country": known.countries[country].population if country else -1,
-        "region": known.regions[region].population if region else -1,
-        "city": known.populations[number] if number is not None else -1,
-    }
-    if country and sizes["country"] >= max(sizes["region"], 1) and place_key(text) not in {"england", "scotland", "wales"}:
+        return _read_code(known, text, country, region, alias)
+    key = place_key(text)
+    number = alias if alias is not None else _find_city(known, text, None, None)
+    nation = known.countries[country].population if country and key not in place_names.NATIONS else -1
+    state = known.regions[region].population if region else 0
+    if country and nation >= state:
         seat = place_names.CITY_STATES.get(country)
         return _place_of(known, known.city_by_id(seat)) if seat else Place(country)
-    if region and number is not None:
-        inside = known.region_of(number) == region and sizes["city"] >= SEAT_SHARE * sizes["region"]
-        if inside or sizes["city"] > sizes["region"]:
-            return _place_of(known, number)
-    if region and place_key(text) not in known.part_keys:
-        return Place(region[:2], region)
-    if number is not None:
+    if number is not None and not _means_region(known, key, number, region):
         return _place_of(known, number)
-    if region:
-        return Place(region[:2], region)
-    return _read_run_together(known, text)
+    return Place(region[:2], region) if region else _read_run_together(known, text)
+
+
+def _means_region(known: Gazetteer, key: str, number: int, region: str | None) -> bool:
+    """Whether a name that is a city's is meant as its region's, or as another region's that is larger."""
+    if region is None or (key not in known.region_keys and key not in place_names.REGIONS):
+        return False  # a county gives way to any city of its name
+    size, people = known.populations[number], known.regions[region].population
+    if known.region_of(number) == region:
+        return size < SEAT_SHARE * people
+    own_name = place_key(known.name(number)) == key
+    return size < people and not (own_name and key not in place_keys(known.regions[region].name))
 
 
 def _read_code(
@@ -288,7 +325,7 @@ def _read_code(
         return Place(country)
     if region:
         return Place(region[:2], region)
-    number = _find_city(known, text, None, None)
+    number = _find_city(known, text, None, None) if len(text) > 2 else None
     return None if number is None else _place_of(known, number)
 
 
@@ -319,17 +356,20 @@ def _find_city(known: Gazetteer, text: str, country: str | None, region: str | N
     alias = _find_alias(known, text)
     if alias is not None and _fits(known, alias, country, region):
         return alias
-    for form in dict.fromkeys((key, place_key(place_names.without_surroundings(text)), key.removesuffix(" city"))):
+    plain = place_key(place_names.without_surroundings(text))
+    for form in dict.fromkeys((key, plain, *(plain.removesuffix(ending) for ending in _ENDINGS))):
         best, weight = None, -1
         for number, own in known.cities_named(form) if form else ():
             if not _fits(known, number, country, region):
                 continue
-            rating = (known.populations[number] + 1) * (OWN_NAME_WEIGHT if own else 1)
+            rating = known.weight(number, own=own)
             if rating > weight:
                 best, weight = number, rating
         if best is not None:
             return best
-    return None
+    # Cities that are named together: "Tampa/St. Petersburg", "Dallas-Fort Worth".
+    first = _JOINED.split(text)[0]
+    return _find_city(known, first, country, region) if len(first) > 3 and first != text else None
 
 
 def _fits(known: Gazetteer, number: int, country: str | None, region: str | None) -> bool:
@@ -341,11 +381,15 @@ def _fits(known: Gazetteer, number: int, country: str | None, region: str | None
     return region is None or known.region_of(number) == region
 
 
+_JOINED = re.compile(r"[/–-]")
+# What an address adds to the name of a place, and a gazetteer leaves out.
+_ENDINGS = (" city", " village", " township", " town", " borough")
+
 # Territories that have a country code of their own, as states of the United States.
 _TERRITORIES = {f"US-{code}": code for code in ("AS", "GU", "MP", "PR", "VI")}
 
 
-def _by_abbreviation(known: Gazetteer, text: str, key: str, country: str | None) -> str | None:
+def _by_abbreviation(known: Gazetteer, key: str, country: str | None) -> str | None:
     short = key.replace(" ", "").upper()
     if not 2 <= len(short) <= 3:
         return None
@@ -368,30 +412,34 @@ def _without_article(known: Gazetteer, key: str) -> str | None:
 
 @lru_cache(maxsize=16_384)
 def _combine(city: str, region: str, country: str, location: str) -> Place | None:
-    known = gazetteer()
     country_code = resolve_country(country) if country else None
     region_code = resolve_region(region, country_code) if region else None
     if region and region_code is None and country_code is None:
-        elsewhere = resolve_country(region)
-        country_code = elsewhere
-    if region_code and not country_code:
+        country_code = resolve_country(region)
+    if region_code and country_code is None:
         country_code = region_code[:2]
-    if city:
-        number = _find_city(known, city, country_code, region_code)
-        if number is None and region_code is None:
-            number = _find_city(known, city, country_code, None)
-        if number is not None:
-            return _place_of(known, number)
-        if "," in city or (country_code is None and region_code is None):
-            read = parse_place(city)
-            if read is not None:
-                return read
-        return Place(country_code, region_code, None, clean(city))
+    if city and place_key(city) not in place_names.NOWHERE:
+        return _city_within(city, country_code, region_code)
     if location:
         read = parse_place(location)
         if read is not None and (country_code is None or read.country == country_code):
             return read
     return Place(country_code, region_code) if country_code or region_code else None
+
+
+def _city_within(city: str, country: str | None, region: str | None) -> Place:
+    """The place of a column of cities: a city, else what its text is besides, else its name alone."""
+    known = gazetteer()
+    number = _find_city(known, city, country, region)
+    if number is not None:
+        return _place_of(known, number)
+    if "," in city or (country is None and region is None):
+        read = parse_place(city)
+        if read is not None:
+            return read
+    if region is None and country is not None:
+        region = resolve_region(city, country)  # "Oxfordshire" among the cities
+    return Place(country, region, None, clean(city))
 
 
 def _number(known: Gazetteer, code: str) -> int | None:

@@ -42,10 +42,12 @@ MONTHS = {
     )
     for name in names.split()
 }  # fmt: skip
-_OPEN_END = frozenset(
-    "present current currently now today ongoing heute aktuell bis heute laufend actuel aujourd hui en cours "
-    "presente actualidad actual actualmente till date to date".split()
-) | {"bis heute", "en cours", "to date", "till date", "aujourd'hui", "a ce jour", "la actualidad", "up to now"}
+_OPEN_END_WORDS = """
+    present|current|currently|now|today|ongoing|to date|till date|till now|until now|up to now|heute|
+    bis heute|aktuell|laufend|derzeit|actuel|actuellement|aujourd'hui|en cours|a ce jour|presente|actual|
+    actualmente|actualidad|la actualidad|hasta hoy|oggi|attuale|heden
+"""
+_OPEN_END = frozenset(word.strip() for word in _OPEN_END_WORDS.split("|"))
 
 _ISO = re.compile(r"^(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?$")
 _FIGURES = re.compile(r"^(\d{1,4})([./\-\s])\s*(\d{1,2})\2\s*(\d{1,4})(?:,?[T ]\s*\d{1,2}:\d{2}.*)?$")
@@ -60,7 +62,7 @@ EARLIEST, LATEST = date(1700, 1, 1), date(2199, 12, 31)
 
 
 def date_habit(samples: Iterable[str], *, language: str | None = None) -> DateHabit:
-    """Decide from a column's values which of day and month comes first; without proof by the headers' language."""
+    """Decide from a column's values which of day and month comes first, else from the headers' language."""
     day_first = month_first = 0
     for text in samples:
         found = _FIGURES.match(text.strip())
@@ -148,7 +150,7 @@ def _from_digits(text: str) -> date:
         return date(number, 1, 1)
     if len(text) == 8:
         return _date(number // 10_000, number // 100 % 100, number % 100)
-    if len(text) == 5 and 10_000 <= number:  # Excel's days since 1900
+    if len(text) == 5 and number >= 10_000:  # Excel's days since 1900
         return _EXCEL_ZERO + timedelta(days=number)
     if len(text) in {10, 13}:
         moment = _EPOCH + timedelta(milliseconds=number * (1000 if len(text) == 10 else 1))

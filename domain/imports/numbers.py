@@ -12,6 +12,9 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Literal
 
+from core.text import fold
+from domain.imports.dates import MONTHS
+from domain.imports.number_words import CURRENCIES, ISO_CURRENCIES, SCALES
 from domain.imports.problems import ValueProblem
 
 # What fits a PostgreSQL bigint and an integer.
@@ -77,13 +80,18 @@ def read_number(text: str, habit: NumberHabit = UNKNOWN_HABIT) -> Decimal:
     bare = bare.strip("-+()")
     if not bare or not all(c in "0123456789.," for c in bare) or not any(c.isdigit() for c in bare):
         try:
-            return Decimal(text.strip()) if re.fullmatch(r"[-+]?\d+(\.\d+)?[eE][-+]?\d{1,2}", text.strip()) else _fail()
+            return (
+                Decimal(text.strip())
+                if re.fullmatch(r"[-+]?\d+(\.\d+)?[eE][-+]?\d{1,2}", text.strip())
+                else _fail()
+            )
         except InvalidOperation:
             return _fail()
     mark = _decimal_mark(bare)
     if mark is None:
-        single = "." if "." in bare else "," if "," in bare else None
-        mark = single if single == habit.decimal and single is not None and habit.sure else ("." if single == "," else ",")
+        single = next((m for m in ".," if m in bare), None)
+        groups = single is not None and not (habit.sure and single == habit.decimal)
+        mark = ("," if single == "." else ".") if groups else single or "."
     plain = bare.replace("," if mark == "." else ".", "").replace(mark, ".")
     if plain.count(".") > 1 or len(plain) > 30:
         return _fail()
@@ -96,46 +104,23 @@ def _fail() -> Decimal:
 
 def number_doubt(text: str, habit: NumberHabit) -> str | None:
     """What a person should know about a number that can be read in two ways, or None."""
-    if habit.sure:
+    found = None if habit.sure else _AMBIGUOUS.search(text)
+    if found is None or fold(found[2]) in SCALES:  # "1.125M" cannot be a thousand millions
         return None
-    found = _AMBIGUOUS.search(text)
-    if found is None:
-        return None
-    whole = found[0].replace(".", "").replace(",", "")
-    return f"may be {whole} or {found[0].replace(',', '.')}; read as {whole}"
+    whole = found[1].replace(".", "").replace(",", "")
+    return f"may be {whole} or {found[1].replace(',', '.')}; read as {whole}"
 
 
-_AMBIGUOUS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}[.,]\d{3}(?![\d.,])")
+_AMBIGUOUS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}[.,]\d{3})(?![\d.,]) ?([^\W\d_]*)")
 
+
+_GROUP_OR_DECIMALS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 
 # ---- sizes: headcount and money share the grammar of "about 1.5k - 2k+" ----
 
-_SCALES = {
-    "k": 10**3, "t": 10**3, "tsd": 10**3, "thousand": 10**3, "thousands": 10**3, "tausend": 10**3, "mil": 10**3,
-    "mille": 10**3, "m": 10**6, "mm": 10**6, "mn": 10**6, "mln": 10**6, "mio": 10**6, "million": 10**6,
-    "millions": 10**6, "millionen": 10**6, "millones": 10**6, "mill": 10**6, "milliones": 10**6,
-    "milioni": 10**6, "b": 10**9, "bn": 10**9, "bln": 10**9, "billion": 10**9, "billions": 10**9, "md": 10**9,
-    "mds": 10**9, "mrd": 10**9, "milliarde": 10**9, "milliarden": 10**9, "milliard": 10**9, "milliards": 10**9,
-    "tn": 10**12, "trillion": 10**12, "trillions": 10**12, "billionen": 10**12, "lakh": 10**5, "lakhs": 10**5,
-    "lac": 10**5, "crore": 10**7, "crores": 10**7, "cr": 10**7,
-}  # fmt: skip
-_CURRENCIES = {
-    "$": "USD", "us$": "USD", "usd": "USD", "dollar": "USD", "dollars": "USD", "€": "EUR", "eur": "EUR",
-    "euro": "EUR", "euros": "EUR", "£": "GBP", "gbp": "GBP", "pound": "GBP", "pounds": "GBP", "¥": "JPY",
-    "jpy": "JPY", "yen": "JPY", "cn¥": "CNY", "rmb": "CNY", "cny": "CNY", "yuan": "CNY", "元": "CNY", "円": "JPY",
-    "a$": "AUD", "au$": "AUD", "c$": "CAD", "ca$": "CAD", "nz$": "NZD", "hk$": "HKD", "s$": "SGD", "nt$": "TWD",
-    "r$": "BRL", "₹": "INR", "rs": "INR", "₩": "KRW", "₪": "ILS", "₽": "RUB", "₺": "TRY", "zł": "PLN", "zl": "PLN",
-    "kč": "CZK", "fr": "CHF", "sfr": "CHF", "mx$": "MXN", "₦": "NGN", "₱": "PHP", "฿": "THB", "₫": "VND",
-    "₴": "UAH", "franken": "CHF",
-}  # fmt: skip
-_ISO_CURRENCIES = frozenset(
-    """AED ARS AUD BDT BGN BHD BRL CAD CHF CLP CNY COP CRC CZK DKK EGP EUR GBP GEL GHS HKD HUF IDR ILS INR ISK JOD
-    JPY KES KRW KWD KZT LKR MAD MXN MYR NGN NOK NZD OMR PEN PHP PKR PLN QAR RON RSD RUB SAR SEK SGD THB TND TRY TWD
-    TZS UAH UGX USD UYU UZS VND XAF XOF ZAR""".split()
-)
 _ABOUT = re.compile(
-    r"^(?:about|approx(?:\.|imately)?|around|circa|ca\.?|c\.|etwa|rund|ungefähr|environ|env\.|aprox\.?|cerca de|~|≈|"
-    r"est(?:\.|imated)?|roughly|nearly|almost)\s*",
+    r"^(?:about|approx(?:\.|imately)?|around|circa|ca\.?|c\.|etwa|rund|ungefähr|environ|env\.|aprox\.?|"
+    r"cerca de|~|≈|est(?:\.|imated)?|roughly|nearly|almost)\s*",
     re.IGNORECASE,
 )
 _OVER = re.compile(
@@ -148,28 +133,33 @@ _UNDER = re.compile(
     r"jusqu['’]à|no more than|fewer than)\s*",
     re.IGNORECASE,
 )
-_STRICT_UNDER = re.compile(r"^(?:<(?!=)|under|less than|below|fewer than|weniger als|unter|moins de|menos de)", re.IGNORECASE)
-_STRICT_OVER = re.compile(r"^(?:>(?!=)|over|more than|above|mehr als|über|plus de|más de|mas de|greater)", re.IGNORECASE)
+_STRICT_UNDER = re.compile(
+    r"^(?:<(?!=)|under|less than|below|fewer than|weniger als|unter|moins de|menos de)", re.IGNORECASE
+)
+_STRICT_OVER = re.compile(
+    r"^(?:>(?!=)|over|more than|above|mehr als|über|plus de|más de|mas de|greater)", re.IGNORECASE
+)
 _BETWEEN = re.compile(r"\s*(?:-|–|—|−|\bto\b|\bbis\b|\bà\b|\band\b|\bund\b|\.\.\.?|…)\s*", re.IGNORECASE)
 _BETWEEN_WORD = re.compile(r"^(?:between|zwischen|entre|from|von|de)\s+", re.IGNORECASE)
-_SIZE = re.compile(r"^(\d[\d.,'’ \u00a0\u202f]*)\s*([^\W\d_]*)\.?\s*(\+|plus\b|oder mehr|or more|et plus|y más)?\s*$", re.IGNORECASE)
+_SIZE = re.compile(
+    r"^(\d[\d.,'’ \u00a0\u202f]*)\s*([^\W\d_]*)\.?\s*(\+|plus\b|oder mehr|or more|et plus|y más)?\s*$",
+    re.IGNORECASE,
+)
 _PEOPLE = re.compile(
     r"\s*\b(?:employees?|people|persons?|staff|fte'?s?|mitarbeiter(?:innen|\(?:?\*?innen\)?)?|beschäftigte|"
     r"angestellte|salari[ée]s?|empleados|collaborateurs|personnes|personas|headcount|workers|ma)\b\.?",
     re.IGNORECASE,
 )
-_ALONE = frozenset({"self-employed", "self employed", "myself only", "just me", "solo", "sole proprietor", "freelancer"})
+_ALONE = frozenset(
+    {"self-employed", "self employed", "myself only", "just me", "solo", "sole proprietor", "freelancer"}
+)
 # Excel takes "1-10" and "11-50" for days: what it makes of them can be read back.
-_EXCEL_MONTHS = {
-    "jan": 1, "feb": 2, "mar": 3, "mrz": 3, "mär": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8,
-    "sep": 9, "oct": 10, "okt": 10, "nov": 11, "dec": 12, "dez": 12,
-}  # fmt: skip
 _EXCEL_DAY = re.compile(r"^(?:(\d{1,2})[-. ]+([a-zä]{3})|([a-zä]{3})[-. ]+(\d{1,2}))$", re.IGNORECASE)
 
 
 @lru_cache(maxsize=8192)
 def read_headcount(text: str, habit: NumberHabit = UNKNOWN_HABIT) -> Range:
-    """(least, most): "51-200", "10,001+" (most None), "about 300", "5k", "1–10 employees", "Nov-50" of Excel."""
+    """(least, most): "51-200", "10,001+" (most None), "about 300", "5k", "1–10 staff", Excel's "Nov-50"."""
     bare = _PEOPLE.sub("", text).strip()
     if bare.isascii() and bare.isdigit():
         return _counted(int(bare), int(bare))
@@ -184,14 +174,14 @@ def read_headcount(text: str, habit: NumberHabit = UNKNOWN_HABIT) -> Range:
 
 def _from_excel(found: re.Match[str]) -> Range:
     day = int(found[1] or found[4])
-    month = _EXCEL_MONTHS.get((found[2] or found[3]).lower())
+    month = MONTHS.get(fold(found[2] or found[3]))
     band = (month, day) if month and month < day else (day, month)
     if band not in {(1, 10), (2, 10), (11, 50), (5, 10), (6, 10), (1, 5), (11, 20), (1, 9), (10, 49), (2, 9)}:
         raise ValueProblem("is a date, not a number of people")
     return band
 
 
-def _counted(least: float | int | None, most: float | int | None) -> Range:
+def _counted(least: Decimal | int | None, most: Decimal | int | None) -> Range:
     for bound in (least, most):
         if bound is not None and not 0 <= bound <= MAX_COUNT:
             raise ValueProblem("is no number of people")
@@ -219,11 +209,12 @@ def read_money(
 def read_currency(text: str) -> str | None:
     """The ISO 4217 code that a word or sign means, if it is one."""
     word = text.strip().lower()
-    return word.upper() if word.upper() in _ISO_CURRENCIES else _CURRENCIES.get(word)
+    return word.upper() if word.upper() in ISO_CURRENCIES else CURRENCIES.get(word)
 
 
 _CURRENCY_MARK = re.compile(
-    r"(?:\b(?:US|AU|CA|NZ|HK|NT|MX|A|C|S|R)\$|CN¥|[$€£¥₹₩₪₽₺₦₱฿₫₴元円]|zł|Kč|[^\W\d_]{2,7}\b\.?)", re.IGNORECASE
+    r"(?:\b(?:US|AU|CA|NZ|HK|NT|MX|A|C|S|R)\$|CN¥|[$€£¥₹₩₪₽₺₦₱฿₫₴元円]|zł|Kč|[^\W\d_]{2,7}\b\.?)",
+    re.IGNORECASE,
 )
 
 
@@ -278,15 +269,15 @@ def _size(text: str, habit: NumberHabit, *, whole: bool) -> tuple[Decimal, int, 
     """(value, the scale its unit gave, whether it says "or more")."""
     found = _SIZE.match(text.strip())
     unit = found[2].lower() if found else ""
-    if found is None or (unit and unit not in _SCALES):
+    if found is None or (unit and fold(unit) not in SCALES):
         raise ValueProblem("is not a number or a range of numbers")
-    scale = _SCALES.get(unit, 1)
+    scale = SCALES.get(fold(unit), 1)
     number = found[1].strip()
-    if whole and scale == 1 and _AMBIGUOUS.fullmatch(number):
+    if whole and scale == 1 and _GROUP_OR_DECIMALS.fullmatch(number):
         value = read_number(number, habit)
         if value != value.to_integral_value():  # nobody employs one and a half
             value = Decimal(re.sub("[.,]", "", number))
-    elif scale > 1 and _AMBIGUOUS.fullmatch(number) and not habit.sure:
+    elif scale > 1 and _GROUP_OR_DECIMALS.fullmatch(number) and not habit.sure:
         value = Decimal(number.replace(",", "."))  # "1.125M" has its decimals, else it were billions
     else:
         value = read_number(number, habit)
@@ -301,7 +292,7 @@ _YEAR = re.compile(r"(?<!\d)(1[0-9]\d{2}|20\d{2}|21\d{2})(?!\d)")
 
 @lru_cache(maxsize=4096)
 def read_year(text: str) -> int:
-    """The first year a text names: "2013 (1888)" is 2013, "1881/1894 (1980)" 1881, "c. 1799" 1799, "1998.0" 1998."""
+    """The first year a text names: "2013 (1888)" is 2013, "1881/1894 (1980)" is 1881, "c. 1799" is 1799."""
     found = _YEAR.search(text)
     if found is None:
         raise ValueProblem("names no year")

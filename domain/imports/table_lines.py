@@ -77,7 +77,11 @@ class LineReader:
         self._counted = counted
         self._ahead = sample
         self._encoding = shape.encoding
-        self._mark = {"utf-8": 3, "utf-16-le": 2, "utf-16-be": 2}.get(shape.encoding, 4) if shape.byte_order_mark else 0
+        self._mark = (
+            {"utf-8": 3, "utf-16-le": 2, "utf-16-be": 2}.get(shape.encoding, 4)
+            if shape.byte_order_mark
+            else 0
+        )
 
     @property
     def encoding(self) -> str:
@@ -95,7 +99,7 @@ class LineReader:
             yield from self._byte_lines()
 
     def _blocks(self) -> Iterator[bytes]:
-        """The bytes of the file, then empty ones for ever. Lone carriage returns, of old Macs, become newlines."""
+        """The bytes of the file, then empty ones for ever; lone carriage returns of old Macs as newlines."""
         first = self._ahead[self._mark :]
         self._ahead = b""
         old = b"\r" in first and b"\n" not in first
@@ -132,7 +136,11 @@ class LineReader:
             text = rest + decoder.decode(block, final=not block)
             cut = text.rfind("\n") + 1 if block else len(text)
             lines, rest = _split(text[:cut]), text[cut:]
-            bad = {} if "\ufffd" not in text[:cut] else {i: _UNDECODED for i, line in enumerate(lines) if "\ufffd" in line}
+            bad = (
+                {}
+                if "\ufffd" not in text[:cut]
+                else {i: _UNDECODED for i, line in enumerate(lines) if "\ufffd" in line}
+            )
             bad |= _with_nul(lines) if "\x00" in text[:cut] else {}
             if len(rest) > MAX_LINE_CHARS:
                 bad[len(lines)] = _TOO_LONG
@@ -176,7 +184,9 @@ class LineReader:
                 if self._encoding == "cp1252":  # five bytes have no meaning there
                     lines.append(line.decode("latin-1"))
                     continue
-                bad[len(lines)] = f"holds the byte 0x{line[error.start]:02X}, which is not {self.encoding.upper()}"
+                bad[len(lines)] = (
+                    f"holds the byte 0x{line[error.start]:02X}, which is not {self.encoding.upper()}"
+                )
                 lines.append(line.decode(self.encoding, "replace"))
         return lines, bad | (_with_nul(lines) if b"\x00" in data else {})
 

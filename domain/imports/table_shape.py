@@ -1,4 +1,4 @@
-"""What a file looks like from its first bytes: a table of which encoding, delimiter and header, or none at all."""
+"""What a file is by its first bytes: a table of which encoding, delimiter and header, or none at all."""
 
 import codecs
 import csv
@@ -43,14 +43,17 @@ class TableShape:
     pads_short_rows: bool = False
 
     def describe(self) -> str:
-        encoding = {"utf-8": "UTF-8", "ascii": "UTF-8", "cp1252": "Windows-1252", "utf-16-le": "UTF-16 LE"}.get(
-            self.encoding, self.encoding.upper()
-        )
+        encoding = {
+            "utf-8": "UTF-8",
+            "ascii": "UTF-8",
+            "cp1252": "Windows-1252",
+            "utf-16-le": "UTF-16 LE",
+        }.get(self.encoding, self.encoding.upper())
         words = [
             f"{encoding}{' with BOM' if self.byte_order_mark else ''}",
             f"delimiter {_DELIMITER_NAMES[self.delimiter]}",
             f"quotes {self.quote}" if self.quote else "no quotes",
-            f"{len(self.header)} columns",
+            f"{len(self.header)} column{'s' if len(self.header) > 1 else ''}",
         ]
         if self.compressed:
             words.insert(0, "gzip")
@@ -84,7 +87,9 @@ _MAGIC = (
     (b"BEGIN:VCARD", "a list of vCards"),
     (b"BEGIN:VCALENDAR", "a calendar"),
 )
-_MARKUP = re.compile(r"^\s*<(?:!doctype\s+html|html|head|body|table|\?xml|svg|!--|[a-z][\w:-]*[\s>/])", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"^\s*<(?:!doctype\s+html|html|head|body|table|\?xml|svg|!--|[a-z][\w:-]*[\s>/])", re.IGNORECASE
+)
 
 
 def detect(
@@ -95,7 +100,7 @@ def detect(
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> TableShape:
-    """Find out how a table is written from its beginning (`whole`: that is all of it), or raise `NotATable`."""
+    """How a table is written, by its beginning (`whole`: that is all of it); raises `NotATable`."""
     if not sample.strip(b"\x00 \t\r\n\xef\xbb\xbf"):
         raise NotATable("The file is empty.")
     for magic, what in _MAGIC:
@@ -109,7 +114,7 @@ def detect(
         lines.pop()  # the sample ends somewhere within this one
     if "\r" in text and "\n" not in text:
         lines = text.split("\r")
-    return _layout(lines, found, compressed, mark, delimiter)
+    return _layout(lines, encoding=found, compressed=compressed, mark=mark, delimiter=delimiter)
 
 
 def _named(encoding: str) -> str:
@@ -149,12 +154,15 @@ def _single_byte_or_utf8(sample: bytes) -> str:
         codecs.getincrementaldecoder("utf-8")("strict").decode(sample)
     except UnicodeDecodeError:
         # One broken byte in a file of good UTF-8 breaks its line, not the file.
-        broken = len(re.findall(rb"(?<![\xc2-\xf4\x80-\xbf])[\x80-\xbf]|[\xc2-\xf4](?![\x80-\xbf])", sample))
-        good = len(re.findall(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}", sample))
-        if good >= 2 * broken:
+        others, good = _UTF8_SEQUENCE.subn(b"", sample)
+        broken = sum(byte >= 0x80 for byte in others)
+        if good and good >= 2 * broken:
             return "utf-8"
         return _legacy(sample)
     return "utf-8"
+
+
+_UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 
 def _legacy(sample: bytes) -> str:
@@ -191,11 +199,17 @@ def _refuse_other_text(text: str, *, whole: bool) -> None:
             raise NotATable("The file looks like JSON, not like a table.")
     if start.startswith(("From ", "Received: ", "Return-Path:", "MIME-Version:")):
         raise NotATable("The file looks like an e-mail message.")
-    if re.match(r"(?:--[^\n]*\n|/\*.*?\*/|\s)*(?:CREATE|INSERT|DROP|SET|BEGIN)\s+(?:TABLE|INTO|DATABASE|\w+\s*=)", start, re.IGNORECASE):
+    if re.match(
+        r"(?:--[^\n]*\n|/\*.*?\*/|\s)*(?:CREATE|INSERT|DROP|SET|BEGIN)\s+(?:TABLE|INTO|DATABASE|\w+\s*=)",
+        start,
+        re.IGNORECASE,
+    ):
         raise NotATable("The file looks like a script of SQL.")
 
 
-def _layout(lines: list[str], encoding: str, compressed: bool, mark: bytes, delimiter: str | None) -> TableShape:
+def _layout(
+    lines: list[str], *, encoding: str, compressed: bool, mark: bytes, delimiter: str | None
+) -> TableShape:
     skipped = 0
     announced = re.fullmatch(r'"?sep=(.)"?\r?', lines[0], re.IGNORECASE)  # what Excel writes for Excel
     if announced:
@@ -203,46 +217,75 @@ def _layout(lines: list[str], encoding: str, compressed: bool, mark: bytes, deli
     head = lines[skipped : skipped + _SAMPLE_ROWS * 2]
     quote, escape = _quoting(head)
     spaced = _has_initial_spaces(head)
-    best: tuple[float, int, list[list[str]], list[int], str] | None = None
-    for candidate in (delimiter,) if delimiter else DELIMITERS:
-        rows, numbers = _parse(head, candidate, quote, escape, initial_spaces=spaced)
-        if not rows:
-            continue
-        widths = Counter(len(row) for row in rows)
-        width, count = max(widths.items(), key=lambda item: (item[1] * min(item[0], 2), item[0]))
-        score = count / len(rows) if width > 1 else 0.0
-        if best is None or (score, width) > (best[0], best[1]):
-            best = (score, width, rows, numbers, candidate)
-    if best is None:
-        raise NotATable("The file is empty.")
-    score, width, rows, numbers, found = best
-    if width == 1 or score < 0.5:
-        _check_single_column(rows, score)
-    first = next((i for i, row in enumerate(rows[:_MAX_PREAMBLE]) if len(row) == width and _is_header(row)), None)
-    if first is None:
-        first = next((i for i, row in enumerate(rows[:_MAX_PREAMBLE]) if len(row) >= min(width, 2)), 0)
-    header = rows[first]
-    if not any(cell.strip() for cell in header):
-        raise NotATable("The file has no header: its first row is empty.")
-    body = rows[first + 1 :]
-    while len(header) > 1 and not header[-1].strip() and all(len(r) < len(header) or not r[-1].strip() for r in body):
-        if any(len(row) >= len(header) for row in body):
-            break
-        header = header[:-1]
+    grid = _best_grid(head, delimiter, quote, escape, initial_spaces=spaced)
+    if grid.width == 1 or grid.share < 0.8:
+        _check_lines_are_rows(grid)
+    first = _header_row(grid)
+    header = _without_empty_end(grid.rows[first], grid.rows[first + 1 :])
+    body = grid.rows[first + 1 :]
     short = sum(len(row) < len(header) for row in body)
     return TableShape(
         encoding=encoding,
-        delimiter=found,
+        delimiter=grid.delimiter,
         quote=quote,
         escape=escape,
         header=tuple(cell.strip().strip("\ufeff") for cell in header),
-        header_line=numbers[first] + skipped,
+        header_line=grid.lines[first] + skipped,
         compressed=compressed,
         byte_order_mark=bool(mark),
         initial_spaces=spaced,
         # A writer that leaves out the empty cells at a row's end does so often; a torn line is alone.
         pads_short_rows=short >= 3 and short * 10 >= len(body),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """The sample as one delimiter cuts it: rows that are not blank and the line at which each begins."""
+
+    delimiter: str
+    rows: list[list[str]]
+    lines: list[int]
+    width: int  # of most rows
+    share: float  # of the rows that have it
+
+
+def _best_grid(
+    lines: list[str], delimiter: str | None, quote: str, escape: str | None, *, initial_spaces: bool
+) -> _Grid:
+    best: _Grid | None = None
+    for candidate in (delimiter,) if delimiter else DELIMITERS:
+        rows, numbers = _parse(lines, candidate, quote, escape, initial_spaces=initial_spaces)
+        if not rows:
+            continue
+        widths = Counter(len(row) for row in rows)
+        width, count = max(widths.items(), key=lambda item: (item[1] * min(item[0], 2), item[0]))
+        grid = _Grid(candidate, rows, numbers, width, count / len(rows) if width > 1 else 0.0)
+        if best is None or (grid.share, grid.width) > (best.share, best.width):
+            best = grid
+    if best is None:
+        raise NotATable("The file is empty.")
+    return best
+
+
+def _header_row(grid: _Grid) -> int:
+    """The first row that can be a header: as wide as most, its cells short and mostly there."""
+    head = grid.rows[:_MAX_PREAMBLE]
+    for index, row in enumerate(head):
+        filled = [cell for cell in row if cell.strip()]
+        if len(row) == grid.width and len(filled) * 2 >= len(row) and all(len(c) <= 200 for c in filled):
+            return index
+    return next((index for index, row in enumerate(head) if len(row) >= min(grid.width, 2)), 0)
+
+
+def _without_empty_end(header: list[str], body: list[list[str]]) -> list[str]:
+    """The header without the nameless columns at its end, which a delimiter too many makes."""
+    width = len(header)
+    while width > 1 and not header[width - 1].strip():
+        if any(cell.strip() for row in body for cell in row[width - 1 : width]):
+            break
+        width -= 1
+    return header[:width]
 
 
 def _quoting(lines: list[str]) -> tuple[Literal['"', "'", ""], str | None]:
@@ -280,9 +323,9 @@ def _parse(
     start = 1
     try:
         for row in reader:
-            row = [cell.rstrip("\r") for cell in row]
-            if any(cell.strip() for cell in row):
-                rows.append(row)
+            cells = [cell.rstrip("\r") for cell in row]
+            if any(cell.strip() for cell in cells):
+                rows.append(cells)
                 numbers.append(start)
             start = reader.line_num + 1
     except csv.Error:
@@ -290,19 +333,14 @@ def _parse(
     return rows, numbers
 
 
-def _is_header(row: list[str]) -> bool:
-    """Names of columns are short, mostly there and seldom figures."""
-    filled = [cell for cell in row if cell.strip()]
-    return len(filled) * 2 >= len(row) and all(len(cell) <= 200 for cell in filled)
-
-
-def _check_single_column(rows: list[list[str]], score: float) -> None:
+def _check_lines_are_rows(grid: _Grid) -> None:
     """A list of addresses is a table of one column; a text is none, though it has commas, too."""
-    whole = [" ".join(row) for row in rows]
-    wordy = sum(len(text.split()) > 6 or len(text) > 120 for text in whole)
-    if score == 0.0 and len(whole[0]) <= 64 and len(whole[0].split()) <= 5 and wordy * 5 <= len(whole):
+    lines = [" ".join(row) for row in grid.rows]
+    wordy = sum(len(line.split()) > 6 or len(line) > 120 for line in lines)
+    named = len(lines[0]) <= 64 and len(lines[0].split()) <= 5
+    if grid.width == 1 and named and wordy * 5 <= len(lines):
         return
-    if wordy * 2 >= len(whole) or score == 0.0:
+    if wordy * 2 >= len(lines) or grid.width == 1:
         raise NotATable("The file looks like plain text: its lines have no columns.")
-    if score < 0.3:
+    if grid.share < 0.3:
         raise NotATable("The file is no table: its lines do not have the same number of columns.")

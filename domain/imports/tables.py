@@ -1,4 +1,4 @@
-"""Tables as people send them: CSV, TSV and their kin, plain or gzip, from a file or a stream, read as a stream.
+"""Tables as people send them, read as a stream: CSV, TSV and their kin, plain or gzip, from a file or a pipe.
 
 Every record carries the physical line at which it begins (the file's first is 1). A record that is broken
 becomes a `Reject` and costs nothing but itself: an open quote never swallows the rest of the file.
@@ -76,6 +76,11 @@ class Table:
             "skipinitialspace": shape.initial_spaces,
             "strict": True,
         }
+        mark, end = re.escape(shape.quote or '"'), re.escape(shape.delimiter)
+        self._cell = re.compile(
+            rf"(?: *{mark}(?P<quoted>(?:[^{mark}]|{mark}(?! *(?:{end}|$)))*){mark} *|(?P<plain>[^{end}]*))"
+            rf"(?P<end>{end}|$)"
+        )
 
     @property
     def bytes_read(self) -> int:
@@ -100,31 +105,30 @@ class Table:
         return join_cells(cells, delimiter=self.shape.delimiter)
 
     def __iter__(self) -> Iterator[Row | Reject]:
-        shape, width, first_name = self.shape, len(self.header), self.header[0]
+        header_line, width, first_name = self.shape.header_line, len(self.header), self.header[0]
         for record in self._records():
-            if record[0] <= shape.header_line:
+            if record.line <= header_line:
                 continue
-            if isinstance(record, Reject):
+            checked: Row | Reject | None = record
+            if isinstance(record, Row):
+                cells = record.cells
+                if len(cells) != width or not cells[0] or cells[0] == first_name:
+                    checked = self._checked(record)
+            if checked is not None:
                 self._rows += 1
-                yield record
-                continue
-            line, cells = record
-            if len(cells) != width:
-                if not any(cells):
-                    continue
-                fitted = _fitted(cells, width, pads=shape.pads_short_rows)
-                if fitted is None:
-                    self._rows += 1
-                    yield Reject(line, _width_reason(len(cells), width), _shortened(self.join(cells)))
-                    continue
-                record = Row(line, fitted)
-            elif not cells[0] and not any(cells):
-                continue
-            elif cells[0] == first_name and tuple(cell.strip() for cell in cells) == self.header:
-                yield Reject(line, "repeats the header", _shortened(self.join(cells)))
-                continue
-            self._rows += 1
-            yield record
+                yield checked
+
+    def _checked(self, row: Row) -> Row | Reject | None:
+        """A row that is not plainly one: blank (None), too long, too short, or the header once more."""
+        if not any(cell.strip() for cell in row.cells):
+            return None
+        width = len(self.header)
+        cells = _fitted(row.cells, width, pads=self.shape.pads_short_rows)
+        if cells is None:
+            return Reject(row.line, _width_reason(len(row.cells), width), _shortened(self.join(row.cells)))
+        if tuple(cell.strip() for cell in cells) == self.header:
+            return Reject(row.line, "repeats the header", _shortened(self.join(cells)))
+        return Row(row.line, cells)
 
     def _records(self) -> Iterator[Row | Reject]:
         """Everything between the line ends that count, as it stands: blank and ill-sized records, too."""
@@ -153,19 +157,21 @@ class Table:
             try:
                 for cells in reader:
                     following = position + reader.line_num
-                    if following - start > 1 and len(cells) != width and self._stands_alone(lines, start + 1):
-                        raise csv.Error(_OPEN_QUOTE)
+                    swallowing = following - start > 1 and len(cells) != width
+                    if swallowing and self._stands_alone(lines, start + 1):
+                        broken = _OPEN_QUOTE
+                        break
                     yield Row(first + start, cells)
                     start = following
+                else:
+                    return stop
             except csv.Error as error:
-                reason = _reason(str(error))
-                unfinished = reason == _OPEN_QUOTE and position + reader.line_num >= stop
+                broken = _reason(str(error))
+                unfinished = broken == _OPEN_QUOTE and position + reader.line_num >= stop
                 if unfinished and not final and _is_short(lines, start, stop):
                     return start
-                found, position = self._recover(lines, start, stop, reason)
-                yield Row(first + start, found) if isinstance(found, list) else Reject(first + start, *found)
-            else:
-                return stop
+            found, position = self._recover(lines, start, stop, broken)
+            yield Row(first + start, found) if isinstance(found, list) else Reject(first + start, *found)
         return position
 
     def _stands_alone(self, lines: list[str], index: int) -> bool:
@@ -185,7 +191,10 @@ class Table:
             return lenient, start + 1
         end = self._closing_line(lines, start, stop)
         if end is None or (end > start and self._stands_alone(lines, start + 1)):
-            return (_OPEN_QUOTE if end is None or end > start else reason, _shortened(lines[start])), start + 1
+            return (
+                _OPEN_QUOTE if end is None or end > start else reason,
+                _shortened(lines[start]),
+            ), start + 1
         whole = "".join(lines[start : end + 1])
         return self._lenient(whole) or (reason, _shortened(whole)), end + 1
 
@@ -203,26 +212,24 @@ class Table:
 
     def _lenient(self, text: str) -> list[str] | None:
         """The cells if a quote ends a cell only before a delimiter (`"Joe "Bomber" Smith",x`), or None."""
+        quote = self.shape.quote or '"'
         text = text.rstrip("\r\n")
-        delimiter, quote = re.escape(self.shape.delimiter), re.escape(self.shape.quote or '"')
-        cell = re.compile(rf" *{quote}((?:[^{quote}]|{quote}(?! *(?:{delimiter}|$)))*){quote} *(?:{delimiter}|$)|([^{delimiter}]*)(?:{delimiter}|$)")
         cells: list[str] = []
         at = 0
-        while at <= len(text) and len(cells) <= len(self.header):
-            found = cell.match(text, at)
+        while len(cells) < len(self.header):
+            found = self._cell.match(text, at)
             if found is None:
                 return None
-            quoted, plain = found[1], found[2]
-            if plain is not None and plain.lstrip().startswith(self.shape.quote or '"'):
-                return None
-            value = plain if quoted is None else quoted.replace((self.shape.quote or '"') * 2, self.shape.quote or '"')
-            if len(value) > csv.field_size_limit():
+            value = found["plain"] if found["quoted"] is None else found["quoted"].replace(quote * 2, quote)
+            if len(value) > csv.field_size_limit() or (
+                found["quoted"] is None and value.lstrip().startswith(quote)
+            ):
                 return None
             cells.append(value)
+            if not found["end"]:
+                return cells if len(cells) == len(self.header) else None
             at = found.end()
-            if not found[0].endswith(self.shape.delimiter):
-                break
-        return cells if len(cells) == len(self.header) else None
+        return None
 
 
 def join_cells(cells: list[str], *, delimiter: str = ",") -> str:
@@ -286,7 +293,7 @@ def _is_short(lines: list[str], start: int, stop: int) -> bool:
 
 def _fitted(cells: list[str], width: int, *, pads: bool) -> list[str] | None:
     """The cells at the header's width, if only empty ones are too many or left out."""
-    if len(cells) > width:
+    if len(cells) >= width:
         return None if any(cell.strip() for cell in cells[width:]) else cells[:width]
     return cells + [""] * (width - len(cells)) if pads else None
 

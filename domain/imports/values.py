@@ -16,8 +16,7 @@ import tldextract
 from phonenumbers.phonemetadata import PhoneMetadata
 
 from core.text import clean
-from domain.imports.dates import date_doubt, date_habit, is_open_end, read_date, read_datetime
-from domain.imports.dates import DateHabit
+from domain.imports.dates import DateHabit, date_doubt, date_habit, is_open_end, read_date, read_datetime
 from domain.imports.numbers import (
     NumberHabit,
     number_doubt,
@@ -61,15 +60,18 @@ __all__ = [
 ]
 
 # What files write where there is nothing. "None" and "Null" are surnames, so names have a shorter list.
-_NOTHING = frozenset(
-    """n/a #n/a na n.a. n.a nan null none nil - -- --- – — . ? ?? #value! #ref! #name? #null! (null) (none)
-    (blank) <null> unknown not available not applicable undefined k.a. keine angabe s/o""".split()
-) | {"not available", "not applicable", "keine angabe", "n / a", "(not set)", "not set"}
-_NO_NAME = frozenset({"n/a", "#n/a", "-", "--", "---", "–", "—", ".", "?", "??", "(null)", "(none)", "(blank)", "<null>"})
+_NO_NAME = frozenset(
+    {"n/a", "#n/a", "-", "--", "---", "–", "—", ".", "?", "??", "(null)", "(none)", "(blank)", "<null>"}
+)
+_NO_VALUE = "na n.a. n.a nan null none nil #value! #ref! #name? #null! unknown undefined k.a. s/o"
+_NOTHING = _NO_NAME.union(
+    _NO_VALUE.split(),
+    ("not available", "not applicable", "keine angabe", "n / a", "(not set)", "not set"),
+)
 
 
 def is_blank(text: str, *, name: bool = False) -> bool:
-    """Whether a cell says nothing: empty, or a stand-in such as "n/a"; fewer stand-ins for a person's name."""
+    """Whether a cell says nothing: empty, or a stand-in such as "n/a"; a name has fewer stand-ins."""
     bare = text.strip()
     return not bare or (len(bare) < 16 and bare.lower() in (_NO_NAME if name else _NOTHING))
 
@@ -114,8 +116,9 @@ def read_list(text: str, separator: str | None = None) -> list[str]:
     return list(_split(bare, separator))
 
 
-_TRUE = frozenset("true t yes y 1 ja j wahr oui o vrai si sí s verdadero x on ✓ checked".split())
-_FALSE = frozenset("false f no n 0 nein falsch non faux falso off unchecked".split())
+_YES = "true t yes y 1 ja j wahr oui o vrai si sí s verdadero x on ✓ checked"
+_NO = "false f no n 0 nein falsch non faux falso off unchecked"
+_TRUE, _FALSE = frozenset(_YES.split()), frozenset(_NO.split())
 
 
 def read_bool(text: str) -> bool:
@@ -131,13 +134,15 @@ def read_bool(text: str) -> bool:
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_PLAIN_EMAIL = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@((?:{_LABEL}\.)+[A-Za-z][A-Za-z0-9-]{{0,61}}[A-Za-z0-9])")
+_PLAIN_EMAIL = re.compile(
+    rf"({_ATOM}(?:\.{_ATOM})*)@((?:{_LABEL}\.)+[A-Za-z][A-Za-z0-9-]{{0,61}}[A-Za-z0-9])"
+)
 _NAMED_EMAIL = re.compile(r"^[^<>]*<([^<>]+)>$")
 
 
 @lru_cache(maxsize=1024)
 def read_email(text: str) -> str:
-    """An address by its syntax alone, the domain in lower-case ASCII; also "Anna <anna@acme.com>", "mailto:…"."""
+    """An address by its syntax alone, its domain in lower-case ASCII; "Anna <anna@acme.com>" is one, too."""
     plain = _PLAIN_EMAIL.fullmatch(text)
     if plain is None or "xn--" in text:
         return _unusual_email(text)
@@ -193,7 +198,7 @@ _URL = re.compile(
 
 @lru_cache(maxsize=16_384)
 def read_domain(text: str) -> str:
-    """The registrable domain of a host, address of a page or e-mail: "https://www.acme.co.uk/x" -> "acme.co.uk".
+    """The registrable domain of a host, web or e-mail address: "https://www.acme.co.uk/x" -> "acme.co.uk".
 
     A site on a shared host keeps its own name ("acme.github.io"); names in other scripts become "xn--…".
     """
@@ -253,7 +258,8 @@ def _ascii_host(host: str) -> str | None:
 # ---- LinkedIn ----
 
 _LINKEDIN = re.compile(
-    r"^(?:https?:)?/{0,2}(?:[a-z]{2,3}\.)?(?:www\.|m\.|touch\.)?linkedin\.com/+(?P<path>[^?#\s]+)", re.IGNORECASE
+    r"^(?:https?:)?/{0,2}(?:[a-z]{2,3}\.)?(?:www\.|m\.|touch\.)?linkedin\.com/+(?P<path>[^?#\s]+)",
+    re.IGNORECASE,
 )
 _BARE_LINKEDIN = re.compile(r"^/?(?:in|company|school|showcase|pub)/[^?#\s]+", re.IGNORECASE)
 _PERSON_PAGES = frozenset({"in", "pub"})
@@ -281,7 +287,7 @@ def read_linkedin_url(text: str, page: Page | None = None) -> str:
         raise ValueProblem("is not the address of a LinkedIn profile or company page")
     _check_page(page, "person" if kind in _PERSON_PAGES else "company")
     name = clean(parts[1]).strip(" .,")
-    if not name or len(name) > 200 or any(c in name for c in " <>\"\\"):
+    if not name or len(name) > 200 or any(c in name for c in ' <>"\\'):
         raise ValueProblem("is not the address of a LinkedIn profile or company page")
     if not _MADE_ID.match(name):
         name = name.lower()
@@ -310,8 +316,15 @@ def _check_page(wanted: Page | None, is_page: Page) -> None:
 
 # ---- phone numbers ----
 
-_EXTENSION = re.compile(r"(?i)(?:[,;]|\s)*(?:\bext(?:ension)?\b|\bdurchwahl\b|\bdw\b|\bposte\b|\bx|#|;ext=)\.?:?\s*\d{1,8}\s*$|,,?\d{1,8}#?$")
-_LABEL_BEFORE = re.compile(r"(?i)^(?:tel(?:efon|éfono|ephone)?|phone|mobile?|handy|cell|fax|t|m|p|ph|office|work|direct)\.?\s*:\s*|^tel:")
+_EXTENSION = re.compile(
+    r"(?:[,;]|\s)*(?:\bext(?:ension)?\b|\bdurchwahl\b|\bdw\b|\bposte\b|\bx|#|;ext=)\.?:?\s*\d{1,8}\s*$|"
+    r",,?\d{1,8}#?$",
+    re.IGNORECASE,
+)
+_LABEL_BEFORE = re.compile(
+    r"^(?:(?:tel(?:efon|éfono|ephone)?|phone|mobile?|handy|cell|fax|t|m|p|ph|office|work|direct)\.?\s*:\s*|tel:)",
+    re.IGNORECASE,
+)
 _PHONE_MARKS = str.maketrans("", "", " -.()/\u00a0\u2010\u2011\u2012\u2013\u202f")
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}")
 _ZERO_KEEPERS = frozenset({39, 378, 379, 225, 241, 242})  # Italy and others dial the leading zero from abroad
@@ -388,5 +401,3 @@ def _not_repeated(number: str) -> str:
     if len(set(number[-7:])) == 1 and number[-7:] in {"0000000", "1111111", "9999999"}:
         raise ValueProblem("is a placeholder, not a phone number")
     return number
-
-

