@@ -36,6 +36,14 @@ Source = str | Path | IO[bytes]
 Rejects = Callable[[Sequence[Reject]], Awaitable[None] | None]
 
 
+class ReservedSource(LeadFuelError):
+    """The source's name stands for what people type, whose word no file may take."""
+
+    status = 422
+    slug = "reserved-source"
+    title = "A file cannot come from this source"
+
+
 class UnknownSource(LeadFuelError):
     """The source whose keys the rows are said to use has brought nothing yet."""
 
@@ -128,6 +136,8 @@ async def run_import(
 ) -> Summary:
     """Import a table; raises what `open_table` and `map_columns` raise when it is none."""
     hash_key = suppressions.require_key(privacy)
+    if options.source == merge.MANUAL or not options.source.strip():
+        raise ReservedSource(f"A file cannot come from the source {options.source!r}; name another.")
     options = _with_file_options(options)
     with ExitStack() as stack:
         table = stack.enter_context(

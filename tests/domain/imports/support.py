@@ -1,5 +1,7 @@
 """Rows made by hand, merged as the importer merges a batch."""
 
+from sqlalchemy import text
+
 from db.sessions import SERVICE, driver_connection
 from domain.imports import companies, merge, people, rows
 from domain.imports.state import Run
@@ -29,7 +31,5 @@ async def import_organizations(db, settings, *cells, source="crm", run=None):
 
 
 async def fetch(db, sql, **parameters):
-    from sqlalchemy import text
-
     async with db.transaction(SERVICE) as session:
         return [dict(row._mapping) for row in await session.execute(text(sql), parameters)]
