@@ -7,7 +7,7 @@ named prepared statements; statements then go unnamed, at one more parse each.
 """
 
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 from sqlalchemy import event
@@ -26,7 +26,8 @@ def read_url(url: str) -> tuple[str, int]:
     query = parse_qsl(parts.query, keep_blank_values=True)
     sizes = [int(value) for key, value in query if key == CACHE_PARAMETER]
     kept = urlencode([(key, value) for key, value in query if key != CACHE_PARAMETER])
-    clean = urlunsplit(parts._replace(scheme="postgresql", query=kept))
+    # urlunsplit would drop the slashes of a URL that names no host.
+    clean = f"postgresql://{parts.netloc}{parts.path}{'?' if kept else ''}{kept}"
     return clean, sizes[-1] if sizes else STATEMENTS_CACHED
 
 
