@@ -3,8 +3,8 @@
     python benchmarks/titles.py [--half tuned|held_out] [--misses] [FILE ...]
 
 The half held_out was set aside when the labels were written; its misses are looked at only to report them.
-A row counts for departments if the set is exactly the labelled one; "overlap" is the milder count of rows that
-share one. The file may be another one with the columns title, seniority, departments (joined by ";").
+A row counts for departments if the set is exactly the labelled one; "overlap" is the milder count of rows
+that share one. The file may be another one with the columns title, seniority, departments (joined by ";").
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 Between breaks lie segments ("VP, Sales" has two), between equals the parts of a segment ("sales and
 marketing"). In its surroundings a word may mean something else than alone: the rules below replace such an
-item, or make it void: named, and not held ("Assistant to the CEO" is no CEO, a product owner owns no company).
+item, or make it void: named, and not held ("Assistant to the CEO" is no CEO, a product owner owns nothing).
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -13,6 +13,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final, Literal
 
+from rapidfuzz.distance import OSA
+
 from core.text import fold
 
 Kind = Literal["modifier", "prefix", "role", "topic", "region"]
@@ -65,7 +67,7 @@ _STOPWORD_TEXT: Final = (
     "bzw our his her dans"
 )
 STOPWORDS: Final = frozenset(_STOPWORD_TEXT.split())
-_ANDS: Final = frozenset({"and", "und", "et", "y", "sowie", "or", "oder", "ou"})
+_ANDS: Final = frozenset({"and", "und", "et", "y", "e", "sowie", "or", "oder", "ou"})
 _NUMERALS: Final = frozenset({"ii", "iii", "iv", "vi", "vii", "viii", "ix"})
 
 # (m/w/d), h/f, all genders: what an advertisement adds to a title.
@@ -87,12 +89,13 @@ _LETTER_PAIR: Final = re.compile(r"\b([a-z]{1,2})[&+]([a-z])\b|\b([a-z])\s[&+]\s
 _INITIALS: Final = re.compile(r"\b(?:[a-z]\.){2,}")
 _ELISION: Final = re.compile(r"\b(?:[dlsn]|qu)['’`](?=[a-z])|['’`]s?\b")
 _PIECE: Final = re.compile(r"[a-z0-9]+|[,;|()\[\]:]|\s-+\s|[&+/]")
-_E_WORD: Final = re.compile(r"\be-?(?=(?:commerce|business|learning|mail|mobility|marketing)\b)")
+_E_WORD: Final = re.compile(r"\be[- ]?(?=(?:commerce|business|learning|mail|mobility|marketing)\b)")
 
 _LINKS: Final = ("", "s", "es", "n", "en", "e", "ions")
 _SHORTEST_PREFIX: Final = 4
 _SHORT_PREFIXES: Final = frozenset({"bau"})
 _SHORTEST_STEM: Final = 3
+_LONG_ENDING: Final = 5
 _SHORTEST_HEAD: Final = 4
 _SHORTEST_COMPOUND: Final = 7
 # Heads that make a title of a compound even when what stands before them is unknown.
@@ -105,6 +108,24 @@ _HEAD_TEXT: Final = (
     "verwalter assistant angestellter angestellte mechaniker elektroniker"
 )
 _HEADS: Final = frozenset(_HEAD_TEXT.split())
+_SHORTEST_MISSPELT: Final = 6
+_OFTEN_MISSPELT_TEXT: Final = (
+    "manager director president founder engineer engineering software developer development marketing "
+    "commercial partner consultant assistant accountant executive officer specialist coordinator "
+    "analyst operations technology financial finance product project business customer service designer "
+    "resources supervisor representative administrator technician strategy architect recruiter "
+    "controller principal associate teacher researcher geschaftsfuhrer vertrieb entwickler direktor "
+    "mitarbeiter directeur responsable ingenieur commerciale gerente ingeniero desarrollador ventas "
+    "operaciones comptable developpeur"
+)
+_OFTEN_MISSPELT: Final = tuple(_OFTEN_MISSPELT_TEXT.split())
+_SHORTEST_OCCUPATION: Final = 5
+_OCCUPATION_ENDINGS: Final = (
+    *("ist", "er", "or", "ian", "eer", "man", "woman", "smith", "wright", "ant"),
+    *("eur", "euse", "iere", "ier", "iste", "ien", "ienne", "trice", "ologue", "aire"),
+    *("ero", "era", "dor", "dora", "tor", "tora", "ista", "ologo", "ologa", "ente"),
+    *("erin", "orin", "istin", "wirt", "frau", "mann", "hilfe", "kraft", "loge", "login", "iker", "ikerin"),
+)
 _WRITTEN_RANKS: Final = {
     "manager": "manager",
     "gerente": "manager",
@@ -118,6 +139,12 @@ _WRITTEN_RANKS: Final = {
 _STEMS: Final = (
     ("innen", ""),
     ("in", ""),
+    ("ologin", "ologist"),
+    ("ologinnen", "ologist"),
+    ("ologe", "ologist"),
+    ("ologue", "ologist"),
+    ("ologo", "ologist"),
+    ("ologa", "ologist"),
     ("trices", "teur"),
     ("trice", "teur"),
     ("euses", "eur"),
@@ -267,12 +294,14 @@ def _parts(word: str) -> tuple[str, ...]:
     table = lexicon()
     if len(word) < _SHORTEST_PREFIX or word in table.words:
         return (word,)
-    return _base(word, table.words) or _compound(word) or (word,)
+    return _base(word, table.words) or _compound(word) or _respelt(word) or (word,)
 
 
 def _base(word: str, known: frozenset[str]) -> tuple[str, ...]:
     for ending, base in _STEMS:
-        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
+        if word.endswith(ending) and (
+            len(ending) >= _LONG_ENDING or len(word) - len(ending) >= _SHORTEST_STEM
+        ):
             candidate = word[: len(word) - len(ending)] + base
             if candidate in known:
                 return (candidate,)
@@ -296,6 +325,21 @@ def _compound(word: str, depth: int = 3) -> tuple[str, ...]:
         if head in _HEADS:
             return (word[:start], head)
     return ()
+
+
+def _respelt(word: str) -> tuple[str, ...]:
+    """The everyday title word that this is one slip away from: "maanger", "enginer", "comercial"."""
+    if len(word) < _SHORTEST_MISSPELT:
+        return ()
+    for known in _OFTEN_MISSPELT:
+        if known[0] == word[0] and OSA.distance(known, word, score_cutoff=1) <= 1:
+            return (known,)
+    return ()
+
+
+def looks_like_occupation(word: str) -> bool:
+    """Whether an unknown word ends as names of occupations do, in one of the languages read here."""
+    return len(word) >= _SHORTEST_OCCUPATION and word.endswith(_OCCUPATION_ENDINGS)
 
 
 def _first_parts(text: str, singles: frozenset[str], depth: int) -> tuple[str, ...]:

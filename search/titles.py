@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Final
 
 from search.title_parts import Segment, segments
-from search.title_words import MAX_LENGTH, STOPWORDS, Item, lexicon, read_words
+from search.title_words import MAX_LENGTH, STOPWORDS, Item, lexicon, looks_like_occupation, read_words
 from search.vocabulary import DEPARTMENTS, SENIORITIES
 
 MAX_TERMS: Final = 16
@@ -200,7 +200,7 @@ def _seniority(found: list[Segment]) -> str | None:
     junior = known = False
     for segment in found:
         for part in segment.parts:
-            known = known or any(item.concept and item.concept.kind != "region" for item in part.items)
+            known = known or any(_says_something(item) for item in part.items)
             for concept in part.held():
                 if concept.seniority:
                     ranks.add(concept.seniority)
@@ -212,6 +212,12 @@ def _seniority(found: list[Segment]) -> str | None:
     if junior:
         ranks -= {"manager", "senior"}
     return min(ranks, key=_RANK.__getitem__, default="entry")
+
+
+def _says_something(item: Item) -> bool:
+    if item.concept is None:
+        return looks_like_occupation(item.words[0])
+    return item.concept.kind != "region"
 
 
 @dataclass(slots=True)
