@@ -1,0 +1,39 @@
+"""What the round does, and that doing it again does nothing."""
+
+import asyncio
+
+from tests.fixtures.search import build_missing
+from tests.indexer.world import add_contacts, assert_equal, drain_queue, execute, queued
+from workers import housekeeping
+
+
+async def test_a_position_whose_last_day_has_come_is_past_and_its_contact_is_queued(feed, db):
+    await build_missing(feed)
+    past, present = await add_contacts(db, 2)
+    for contact, days in ((past, 0), (present, 1)):
+        await execute(
+            db,
+            """
+            INSERT INTO employment_history
+                (contact_id, company, company_key, title, title_terms, end_date)
+            VALUES (:contact, 'Acme', 'acme', 'Vice President', ARRAY['vp'],
+                    current_date + CAST(:days AS int))
+            """,
+            contact=contact,
+            days=days,
+        )
+    await drain_queue(feed)
+    assert await housekeeping.end_positions(db) == 1
+    assert await housekeeping.end_positions(db) == 0
+    assert await execute(db, "SELECT id FROM search_dirty") == [past]
+    await drain_queue(feed)
+    await assert_equal(feed)
+
+
+async def test_a_round_needs_no_engine(db, clean_database):
+    stop = asyncio.Event()
+    task = asyncio.create_task(housekeeping.run(db, None, stop))
+    await asyncio.sleep(0.2)
+    stop.set()
+    await asyncio.wait_for(task, 5)
+    assert await queued(db) == 0
