@@ -15,7 +15,6 @@ import msgspec
 from rich.console import Console
 from sqlalchemy import text
 
-from cli import demo
 from cli.context import console, load_settings
 from cli.context import run as run_async
 from cli.search import table
@@ -24,6 +23,8 @@ from core.settings import Settings
 from db import migrate
 from db.sessions import SERVICE, Database
 from domain import accounts, tokens
+from domain.demo import generate
+from domain.demo.load import load
 from embedded import stack as stacks
 from search.response import ContactSearchResponse
 
@@ -36,6 +37,12 @@ _FIRST_SEARCH: Final[dict[str, Any]] = {
     "facets": ["seniorities", "departments", "countries", "industries", "headcount_bands"],
     "limit": 8,
 }
+
+
+_OTHER_DATA: Final = text("""
+    SELECT EXISTS (SELECT FROM app.contacts)
+       AND NOT EXISTS (SELECT FROM app.sources WHERE name = 'demo')
+""")
 
 
 class DidNotStart(LeadFuelError):
@@ -65,9 +72,7 @@ def run(*, contacts: int, organizations: int, once: bool) -> None:
         settings = load_settings()
         say("migrating the database")
         run_async(migrate.migrate(settings.database))
-        if run_async(_is_empty(settings)):
-            say(f"importing {contacts:,} invented contacts and {organizations:,} organizations")
-            run_async(demo.load(settings, contacts=contacts, organizations=organizations, seed=1))
+        run_async(_demo_data(settings, say, contacts=contacts, organizations=organizations))
         search_engine.join()
         settings = load_settings()
         say("starting the API and the worker")
@@ -108,11 +113,24 @@ def _start_services(say: _Reporter) -> threading.Thread:
     return opensearch
 
 
-async def _is_empty(settings: Settings) -> bool:
+async def _demo_data(settings: Settings, say: _Reporter, *, contacts: int, organizations: int) -> None:
+    """The invented market, the first time only; an import that was interrupted is taken up again."""
+    done = settings.stack.home / "demo.done"
     database = Database(settings.database)
     try:
         async with database.transaction(SERVICE, read_only=True) as session:
-            return not (await session.execute(text("SELECT EXISTS (SELECT FROM app.contacts)"))).scalar_one()
+            somebody_elses = (await session.execute(_OTHER_DATA)).scalar_one()
+        if done.exists() or somebody_elses:
+            return
+        say(f"importing {contacts:,} invented contacts and {organizations:,} organizations")
+        market = generate.market(seed=1, organizations=organizations)
+        summaries = await load(database, settings.privacy, market, contacts=contacts)
+        for name, summary in summaries.items():
+            rate = summary.counts["read"] / summary.elapsed_s
+            say(
+                f"{name}: {summary.counts['read']:,} rows in {summary.elapsed_s:.1f} s ({rate:,.0f} a second)"
+            )
+        done.touch()
     finally:
         await database.close()
 
