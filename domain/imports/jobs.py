@@ -85,6 +85,12 @@ _COLUMNS: Final = """
 """
 
 
+_CREATE: Final = f"""
+    INSERT INTO imports (user_id, entity, source, filename, options)
+    VALUES (:user_id, :entity, :source, :filename, CAST(:options AS jsonb)) RETURNING {_COLUMNS}
+"""  # noqa: S608 - of constants
+
+
 async def create_import(
     session: AsyncSession,
     *,
@@ -111,10 +117,7 @@ async def create_import(
         "contacts_source": contacts_source,
     }
     row = await session.execute(
-        text(
-            "INSERT INTO imports (user_id, entity, source, filename, options)"
-            f" VALUES (:user_id, :entity, :source, :filename, CAST(:options AS jsonb)) RETURNING {_COLUMNS}"  # noqa: S608
-        ),
+        text(_CREATE),
         {
             "user_id": user_id,
             "entity": entity,

@@ -126,6 +126,12 @@ async def merge_contacts(
     return outcome
 
 
+async def find_by_address(connection: asyncpg.Connection, row: ContactRow) -> int | None:
+    """The contact that has one of the row's addresses and a name that agrees."""
+    found = (await _addresses(connection, [row])).find(row)
+    return found.record_id if found else None
+
+
 async def _names_behind(
     connection: asyncpg.Connection, rows: Sequence[tuple[int, ContactRow]], known: Mapping[str, merge.Known]
 ) -> dict[int, str]:

@@ -257,16 +257,15 @@ def _read_location(reading: Reading) -> dict[str, Any] | None:
         cells.get("region", ""),
         cells.get("country", ""),
     )
-    if not any(texts):
+    place: dict[str, Any] = {}
+    if any(texts):
+        found, problems = _locate(*texts)
+        for cell, reason in problems:
+            reading.problem(cell, cells[cell], reason)
+        place |= found
+    place |= _read_point(reading)
+    if not place:
         return None
-    found, problems = _locate(*texts)
-    for cell, reason in problems:
-        reading.problem(cell, cells[cell], reason)
-    place = dict(found)
-    if "latitude" in cells and "longitude" in cells:
-        point = _read_point(reading)
-        if point:
-            place |= point
     reading.values["location"] = place
     return place
 
@@ -292,14 +291,19 @@ def _locate(
     return found, tuple(problems)
 
 
-def _read_point(reading: Reading) -> dict[str, float] | None:
-    """Latitude and longitude as the file states them, which beat the gazetteer's."""
-    point = {}
+def _read_point(reading: Reading) -> dict[str, float]:
+    """Latitude and longitude as the file states them, which beat the gazetteer's; only both are a point."""
+    point: dict[str, float] = {}
+    given = [cell for cell in ("latitude", "longitude") if cell in reading.cells]
+    if len(given) == 1:
+        reading.problem(given[0], reading.cells[given[0]], "is no point without the other coordinate")
+    if len(given) != 2:
+        return point
     for cell, limit in (("latitude", 90), ("longitude", 180)):
         text = reading.cells[cell]
         degrees = reading.attempt(cell, text, partial(read.read_coordinate, limit=limit))
         if degrees is None:
-            return None
+            return {}
         point[cell] = round(degrees, 6)
     return point
 
