@@ -88,6 +88,9 @@ class ApiSettings:
     requests_per_minute: int = setting(
         "LEADFUEL_REQUESTS_PER_MINUTE", 600, "requests a user may send to one route in a minute"
     )
+    cors_origins: str = setting(
+        "LEADFUEL_CORS_ORIGINS", "", "origins, comma-separated, whose pages may call the API; empty: none"
+    )
     trusted_proxies: int = setting("LEADFUEL_TRUSTED_PROXIES", 0, "proxies in front whose word is taken")
     log_level: str = setting("LEADFUEL_LOG_LEVEL", "INFO", "least severity that is logged")
 
