@@ -4,7 +4,7 @@ from benchmarks.quality.judged import Judged
 from benchmarks.quality.names import grades as name_grades
 from benchmarks.quality.phrases import ACRONYMS, SYNONYMS
 from benchmarks.quality.titles import grades as title_grades
-from benchmarks.quality.world import World, plain
+from benchmarks.quality.world import World, parts, plain
 from domain.demo.draws import Uniform, pick
 from domain.demo.people import Person
 from domain.demo.places import City
@@ -61,7 +61,7 @@ def name_and_company(world: World, uniform: Uniform) -> Judged | None:
         found = {
             one.id: 3
             for one in world.by_company[person.seat.number]
-            if plain(one.surname) == plain(name) and one.last_name
+            if one.last_name and plain(name) in {plain(one.surname), *parts(one.surname)}
         }
     return Judged("mixtures: name, company", "contacts", f"{name} {person.seat.short_name}".lower(), found)
 
@@ -105,6 +105,8 @@ def _titled(world: World, uniform: Uniform) -> tuple[Person | None, str]:
     person = pick(world.people, uniform)
     words = _PHRASES.get((person.concept.level, person.concept.function))
     if not words or not person.title:
+        return None, ""
+    if title_grades(world, person.concept.level, person.concept.function)[person.id] < 3:
         return None, ""
     return person, pick(words, uniform)
 

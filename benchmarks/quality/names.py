@@ -52,12 +52,13 @@ def initial(world: World, uniform: Uniform) -> Judged | None:
     person = world.person(uniform)
     letter = person.given_name[0]
     q = f"{letter}. {person.surname}" if uniform() < 0.6 else f"{letter} {person.surname}".lower()
-    grades = {
-        one.id: 3
-        for one in world.by_surname[plain(person.surname)]
+    surname = plain(person.surname)
+    found = {
+        one.id: 3 if plain(one.surname) == surname else 2
+        for one in world.by_surname[surname]
         if plain(one.given_name)[0] == plain(letter) and one.last_name
     }
-    return Judged("names: initials", "contacts", q, grades)
+    return Judged("names: initials", "contacts", q, found)
 
 
 def order(world: World, uniform: Uniform) -> Judged | None:
@@ -72,7 +73,9 @@ def _judged(kind: str, world: World, person: Person, q: str, given_name: str = "
 
 
 def grades(world: World, person: Person, q: str, given_name: str = "") -> dict[str, int]:
-    """Everybody of this true name and everybody recorded as typed; then those one nickname away.
+    """Everybody of this true name and everybody recorded as typed; then those one nickname or one name away.
+
+    "Ana García" is also a way to ask for Ana García López.
 
     `given_name` is the one that was typed, when it is not the person's own.
     """
@@ -82,8 +85,8 @@ def grades(world: World, person: Person, q: str, given_name: str = "") -> dict[s
         if not one.last_name:
             continue
         if plain(one.given_name) == plain(person.given_name):
-            found[one.id] = 3
-        elif plain(one.given_name) in related:
+            found[one.id] = 3 if plain(one.surname) == plain(person.surname) else 2
+        elif plain(one.given_name) in related and plain(one.surname) == plain(person.surname):
             found[one.id] = 2
     typed = plain(q)
     backwards = " ".join(reversed(typed.split()))

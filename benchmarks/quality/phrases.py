@@ -22,8 +22,6 @@ SYNONYMS = _read(
     vice president engineering            vp:engineering
     vp software engineering               vp:engineering
     vice pres of sales                    vp:sales
-    senior vice president sales           vp:sales
-    svp marketing                         vp:marketing
     vp people                             vp:hr
     vp human resources                    vp:hr
     vice president operations             vp:operations
@@ -62,8 +60,6 @@ SYNONYMS = _read(
     sales rep                             entry:sales
     talent acquisition specialist         entry:recruiting
     purchaser                             entry:purchasing
-    systems admin                         entry:it
-    in-house counsel                      entry:legal
     business owner                        owner:general
     proprietor                            owner:general
     cofounder                             founder:general
@@ -92,8 +88,6 @@ ACRONYMS = _read(
     ciso            c_suite:security
     vp eng          vp:engineering
     vp hr           vp:hr
-    svp sales       vp:sales
-    evp marketing   vp:marketing
     vp ops          vp:operations
     vp it           vp:it
     hr director     director:hr
@@ -108,7 +102,6 @@ ACRONYMS = _read(
     daf             c_suite:finance
     drh             c_suite:hr
     dsi             c_suite:it
-    sre             entry:devops
     fp&a manager    manager:controlling
     """
 )

@@ -105,7 +105,9 @@ def companies_by_technology(world: World, uniform: Uniform) -> Judged | None:
         world,
         filters,
         lambda one: (
-            set(both) <= set(one.technologies) and one.seat.city.country.code == country and one.row[18] != ""
+            set(both) <= set(one.technologies)
+            and one.seat.city.country.code == country
+            and any(one.row[16:19])
         ),
     )
 

@@ -17,6 +17,22 @@ _NEIGHBOURS: dict[str, dict[str, int]] = {
     "entry": {"senior": 2},
     "senior": {"entry": 1},
 }
+_CHIEFS = (
+    "ceo",
+    "chief executive",
+    "managing director",
+    "geschäftsführer",
+    "vorstandsvorsitzende",
+    "pdg",
+    "directeur général",
+    "président-directeur",
+    "directrice générale",
+    "présidente-directrice",
+    "director general",
+    "directora general",
+    "consejero delegado",
+    "consejera delegada",
+)
 # Founders whose card names an office as well hold it.
 _FOUNDERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("c_suite", "general"): ("ceo", "geschäftsführer", "président", "director"),
@@ -64,11 +80,18 @@ def grades(world: World, level: str, function: str, country: str | None = None) 
     for one in world.by_concept["founder", "general"]:
         if any(office in one.title.lower() for office in _FOUNDERS.get((level, function), ())):
             found[one.id] = 2
-    found |= dict.fromkeys((one.id for one in world.by_concept.get((level, function), ())), 3)
+    for one in world.by_concept.get((level, function), ()):
+        found[one.id] = 3 if function != "general" or level != "c_suite" or _heads_it_all(one.title) else 1
     if country is None:
         return found
     there = {one.id for one in world.people if lives_in(one, country)}
     return {key: grade for key, grade in found.items() if key in there}
+
+
+def _heads_it_all(title: str) -> bool:
+    """A president or one of several on a board is near a chief executive, not the same."""
+    words = title.lower()
+    return any(office in words for office in _CHIEFS)
 
 
 def lives_in(person: Person, country: str, city: str = "") -> bool:

@@ -21,9 +21,17 @@ def plain(text: str) -> str:
     return " ".join("".join(c if c.isalnum() else " " for c in text.replace("'", "")).split())
 
 
+def parts(surname: str) -> list[str]:
+    """The two names of "García López" or "Meyer-Schmidt"."""
+    return [plain(part) for part in surname.replace("-", " ").split()]
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """All records of one demo data set. A `key` is the record's id in the demo files."""
+    """All records of one demo data set. A `key` is the record's id in the demo files.
+
+    `by_surname` knows people by their whole surname and by each part of a double one.
+    """
 
     people: tuple[Person, ...]
     companies: tuple[Company, ...]
@@ -42,11 +50,6 @@ class World:
     def company(self, uniform: Uniform) -> Company:
         return pick(self.companies, uniform)
 
-    def namesakes(self, given_name: str, surname: str) -> list[Person]:
-        """The records of all people who truly bear this name, however each is spelt."""
-        wanted = plain(given_name)
-        return [one for one in self.by_surname.get(plain(surname), ()) if plain(one.given_name) == wanted]
-
 
 def build(*, seed: int, contacts: int, organizations: int) -> World:
     """Generate the market once and keep it."""
@@ -56,7 +59,8 @@ def build(*, seed: int, contacts: int, organizations: int) -> World:
     by_concept: dict[tuple[str, str], list[Person]] = defaultdict(list)
     by_company: dict[int, list[Person]] = defaultdict(list)
     for one in people:
-        by_surname[plain(one.surname)].append(one)
+        for name in {plain(one.surname): None, **dict.fromkeys(parts(one.surname))}:
+            by_surname[name].append(one)
         if one.title:
             by_concept[one.concept.level, one.concept.function].append(one)
         if one.seat:
