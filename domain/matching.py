@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Invalid
 from core.ids import ContactId
-from core.text import fold
+from core.text import tokens
 from domain.imports.identity import is_shared_mailbox, people_agree
 from domain.imports.problems import ValueProblem
 from domain.imports.values import email_key, read_domain, read_email, read_linkedin_url
@@ -120,7 +120,7 @@ def _read_one(query: Query, path: str, errors: list[dict[str, Any]]) -> _Wanted:
     before = len(errors)
     parts = [query.name] if query.name else [query.first_name, query.last_name]
     wanted = _Wanted(
-        name=fold(" ".join(part for part in parts if part)[:_MAX_TEXT]).replace(",", " "),
+        name=" ".join(tokens(" ".join(part for part in parts if part)[:_MAX_TEXT])),
         email=read("email", lambda value: email_key(read_email(value))),
         linkedin_url=read("linkedin_url", lambda value: read_linkedin_url(value, "person")),
         domain=read("domain", read_domain),
@@ -207,11 +207,11 @@ async def _by_company(
 
 
 def _name_ground(wanted: str, name: str) -> tuple[float, str]:
-    if sorted(wanted.split()) == sorted(name.split()):
+    first, other = wanted.split(), tokens(name)
+    if sorted(first) == sorted(other):
         return 0.9, "same name"
     if not people_agree(wanted, name, shared_mailbox=True):
         return (0.4, "similar name") if fuzz.token_sort_ratio(wanted, name) >= 85 else (0.0, "")
-    first, other = wanted.split(), name.split()
     if {first[0], first[-1]} == {other[0], other[-1]}:
         return 0.85, "same first and last name"
     return 0.7, "nickname, initial or other spelling of the name"

@@ -13,6 +13,7 @@ from typing import Final
 
 from rapidfuzz import fuzz
 
+from core.text import tokens
 from search.names import query_alternatives
 
 _EARTH_RADIUS_KM: Final = 6371.008771
@@ -52,7 +53,7 @@ def people_agree(one: str, other: str, *, shared_mailbox: bool = False) -> bool:
     """
     if one == other:
         return True
-    first, second = one.split(), other.split()
+    first, second = tokens(one), tokens(other)
     if not first or not second:
         return not shared_mailbox
     if sorted(first) == sorted(second):
