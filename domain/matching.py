@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Invalid
 from core.ids import ContactId
-from core.text import tokens
+from core.text import clean, tokens
 from domain.imports.identity import is_shared_mailbox, people_agree
 from domain.imports.problems import ValueProblem
 from domain.imports.values import email_key, read_domain, read_email, read_linkedin_url
@@ -124,7 +124,7 @@ def _read_one(query: Query, path: str, errors: list[dict[str, Any]]) -> _Wanted:
         email=read("email", lambda value: email_key(read_email(value))),
         linkedin_url=read("linkedin_url", lambda value: read_linkedin_url(value, "person")),
         domain=read("domain", read_domain),
-        company=read("company", lambda value: company_key(value[:_MAX_TEXT])),
+        company=read("company", lambda value: company_key(clean(value[:_MAX_TEXT]))),
     )
     placed = wanted.name and (wanted.domain or wanted.company)
     if len(errors) == before and not (wanted.email or wanted.linkedin_url or placed):
