@@ -15,9 +15,9 @@ import msgspec
 from rich.console import Console
 from sqlalchemy import text
 
-from cli.context import console, load_settings
+from cli.context import load_settings
 from cli.context import run as run_async
-from cli.search import table
+from cli.search import table, wide_console
 from core.errors import LeadFuelError
 from core.settings import Settings
 from db import migrate
@@ -62,7 +62,7 @@ def run(*, contacts: int, organizations: int, once: bool) -> None:
     PostgreSQL, Redis and OpenSearch are started unless their URLs are in the environment; the database is
     migrated; demo data is imported the first time only. PORT chooses the API's port.
     """
-    out, begun = console(), monotonic()
+    out, begun = wide_console(), monotonic()
     say = _Reporter(out, begun)
     signal.signal(signal.SIGTERM, _interrupt)
     home = Settings.from_env().stack.home
@@ -202,7 +202,7 @@ def _show(out: Console, settings: Settings, answer: ContactSearchResponse, secon
     out.rule("a first search: VPs of sales at companies with 50 people or more")
     out.print(table("contacts", answer))
     out.rule()
-    out.print(f"LeadFuel runs at [bold]{url}[/bold], ready after {seconds:.1f} s. Ctrl-C stops everything.")
+    out.print(f"LeadFuel runs at [bold]{url}[/bold], ready after {seconds:.1f} s. Ctrl-C stops all of it.")
     out.print(f"API description   {url}/openapi.json\nHealth            {url}/health/ready")
     out.print('From a shell      .venv/bin/leadfuel search contacts "cto berlin" --facet seniorities\n')
     out.print("The same search over HTTP (an administrator's token, good for a day):\n")

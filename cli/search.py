@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +22,7 @@ from search.request import Entity, SearchRequest
 from search.response import ContactHit, Facet, OrganizationHit, SearchResponse
 
 _SHOWN_FACET_VALUES = 6
+_PIPED_WIDTH = 132
 
 # option -> where its values go in the request, for options that may be given several times
 _LISTS = {
@@ -98,7 +99,7 @@ def _search(entity: Entity, options: dict[str, Any]) -> None:
     if options["as_json"]:
         click.echo(msgspec.json.encode(answer))
     else:
-        console().print(table(entity, answer))
+        wide_console().print(table(entity, answer))
 
 
 async def _ask(
@@ -151,26 +152,21 @@ def _request(entity: Entity, options: dict[str, Any]) -> SearchRequest:
         raise Invalid(f"The request cannot be read: {error}") from error
 
 
+def wide_console() -> Console:
+    """A console that is wide enough for a page of hits also where the output is piped."""
+    made = console()
+    if not made.is_terminal:
+        made.width = _PIPED_WIDTH
+    return made
+
+
 def table(entity: Entity, answer: SearchResponse) -> RenderableType:
     """The answer for a terminal: the page, the counts beside the filters, and the total."""
     parts: list[RenderableType] = []
     if answer.understood:
         read = "  ".join(f"{part.part}: {', '.join(part.means) or part.text}" for part in answer.understood)
         parts.append(Text(f"understood as  {read}", style="dim"))
-    page = Table(box=None, pad_edge=False, header_style="bold")
-    if entity == "contacts":
-        for heading in ("id", "name", "title", "company", "place", "e-mail"):
-            page.add_column(heading, no_wrap=True)
-        for hit in answer.results:
-            if isinstance(hit, ContactHit):
-                page.add_row(*_contact_row(hit))
-    else:
-        for heading in ("id", "company", "domain", "industries", "employees", "place"):
-            page.add_column(heading, no_wrap=True)
-        for hit in answer.results:
-            if isinstance(hit, OrganizationHit):
-                page.add_row(*_organization_row(hit))
-    parts += [page, Text("")]
+    parts += [_page(entity, answer), Text("")]
     if answer.facets:
         shown = [_facet(FACETS[entity][name].title, facet) for name, facet in answer.facets.items()]
         parts += [Columns(shown, padding=(0, 3)), Text("")]
@@ -182,8 +178,24 @@ def table(entity: Entity, answer: SearchResponse) -> RenderableType:
     why = f" ({answer.engine_reason})" if answer.engine_reason else ""
     parts.append(Text(f"{total} found by {answer.engine}{why} in {answer.took_ms} ms{late}", style="green"))
     if answer.cursor:
-        parts.append(Text(f"next page: --cursor {answer.cursor}", style="dim"))
+        parts.append(
+            Text(f"next page: --cursor {answer.cursor}", style="dim", no_wrap=True, overflow="ignore")
+        )
     return Group(*parts)
+
+
+def _page(entity: Entity, answer: SearchResponse) -> Table:
+    page = Table(box=None, pad_edge=False, header_style="bold")
+    headings = (
+        ("id", "name", "title", "company", "place", "e-mail")
+        if entity == "contacts"
+        else ("id", "company", "domain", "industries", "employees", "place")
+    )
+    for heading in headings:
+        page.add_column(heading, no_wrap=True)
+    for hit in answer.results:
+        page.add_row(*(_contact_row(hit) if isinstance(hit, ContactHit) else _organization_row(hit)))
+    return page
 
 
 def _contact_row(hit: ContactHit) -> tuple[str, ...]:
