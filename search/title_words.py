@@ -1,4 +1,4 @@
-"""The words of job titles: the table of `data/titles.toml`, and how a written word finds its line there.
+"""The words of job titles: the tables of `data/title_*.toml`, and how a written word finds its line there.
 
 A text becomes a stream of known words and marks (`read_words`), German compounds taken apart and feminine and
 plural endings taken off; `match` then finds the longest phrases of the table in it. Nothing here knows what a
@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from rapidfuzz.distance import OSA
 
 from core.text import fold
 
-Kind = Literal["modifier", "prefix", "role", "topic", "region"]
+Kind = Literal["modifier", "prefix", "role", "topic", "region", "noise"]
 
 # Marks in the stream of words. A comma may part or enumerate, a break parts ("VP - Sales"), AND joins equals.
 COMMA: Final = ","
@@ -184,7 +184,8 @@ def match(words: Sequence[str]) -> Iterator[Item | str]:
         for length in range(min(longest.get(word, 0), end - position), 0, -1):
             written = tuple(words[position : position + length])
             if found := phrases.get(written):
-                yield Item(written, found)
+                if found.kind != "noise":
+                    yield Item(written, found)
                 position += length
                 break
         else:
@@ -194,17 +195,17 @@ def match(words: Sequence[str]) -> Iterator[Item | str]:
 
 @cache
 def lexicon() -> Lexicon:
-    """The table of `data/titles.toml`, read once."""
+    """The tables of words, read once."""
     phrases: dict[tuple[str, ...], Concept] = {}
     owners: dict[str, set[str]] = {}
-    for section in tomllib.loads(files("search").joinpath("data/titles.toml").read_text("utf-8"))["concepts"]:
+    for section in _sections():
         for line in filter(None, map(str.strip, section["words"].splitlines())):
-            concept, written = _concept(line, section)
-            if concept.code:
-                owners.setdefault(concept.code, set()).add(concept.phrase)
-            for phrase in (concept.phrase, *written):
-                if key := tuple(_pieces(phrase)):
-                    phrases.setdefault(key, _ranked(concept, key))
+            for concept, written in _concepts(line, section):
+                if concept.code:
+                    owners.setdefault(concept.code, set()).add(concept.phrase)
+                for phrase in (concept.phrase, *written):
+                    if key := tuple(_pieces(phrase)):
+                        phrases.setdefault(key, _ranked(concept, key))
     longest: dict[str, int] = {}
     for key in phrases:
         longest[key[0]] = max(longest.get(key[0], 0), len(key))
@@ -226,21 +227,34 @@ def _ranked(concept: Concept, key: tuple[str, ...]) -> Concept:
     return concept
 
 
-def _concept(line: str, section: dict[str, str | int]) -> tuple[Concept, list[str]]:
-    """A line of the table, `english [< terms] [+ code]: what else means it`."""
+def _sections() -> Iterator[dict[str, Any]]:
+    for name in ("title_ranks.toml", "title_functions.toml"):
+        yield from tomllib.loads(files("search").joinpath("data", name).read_text("utf-8"))["concepts"]
+
+
+def _concepts(line: str, section: dict[str, Any]) -> Iterator[tuple[Concept, list[str]]]:
+    """The concepts of a line, with what else means them: "english [< terms] [+ code]: …" or "* several, …"."""
+    if line.startswith("*"):
+        for phrase in line[1:].split(","):
+            yield _concept(phrase, section), []
+        return
     head, _, rest = line.partition(":")
+    yield _concept(head, section), [written.strip() for written in rest.split(",") if written.strip()]
+
+
+def _concept(head: str, section: dict[str, Any]) -> Concept:
     head, _, code = head.partition("+")
     phrase, _, terms = head.partition("<")
-    concept = Concept(
+    return Concept(
         phrase=" ".join(phrase.split()),
-        terms=tuple(terms.split() or (word for word in _pieces(phrase) if word != AND)) + tuple(code.split()),
+        terms=tuple(terms.split() or (word for word in _pieces(phrase) if word not in MARKS))
+        + tuple(code.split()),
         code=code.strip() or None,
-        kind=section["kind"],  # type: ignore[arg-type]  # the table's own words, checked by a test
-        seniority=str(section["seniority"]) if "seniority" in section else None,
-        department=str(section["department"]) if "department" in section else None,
-        weight=int(section.get("weight", 0)),
+        kind=section["kind"],
+        seniority=section.get("seniority"),
+        department=section.get("department"),
+        weight=section.get("weight", 0),
     )
-    return concept, [written.strip() for written in rest.split(",") if written.strip()]
 
 
 def _pieces(text: str) -> list[str]:
