@@ -43,7 +43,10 @@ def segments(words: Sequence[str]) -> list[Segment]:
     for segment in found:
         for part in segment.parts:
             _judge(part)
+        _raise_chiefs(segment)
         _void_served(segment)
+    if "md" in words:
+        _void_doctors(found)
     return found
 
 
@@ -125,7 +128,8 @@ _TRAINING_STAFF: Final = _words(
     "program coordinator recruiter success affairs services service advisor counselor recruiting"
 )
 _CHEF: Final = _words("chef cheffe chefs")
-_SERVING: Final = frozenset({"officer", "advisor", "driver", "administration"})
+_SERVING: Final = frozenset({"officer", "advisor", "driver", "office", "office manager", "employee"})
+_KITCHENS: Final = frozenset({"kitchen", "restaurant", "hotel", "hospitality", "food and beverage", "store"})
 
 
 def _partner(place: _Place) -> Concept | None:
@@ -139,22 +143,22 @@ def _owner(place: _Place) -> Concept | None:
 
 
 def _cook(place: _Place) -> Concept | None:
-    """A chef de service leads a service, a chef cooks."""
+    """A chef de service leads a service and a Finanzchef the finances, a chef cooks."""
     if place.items[place.index].words[0] not in _CHEF:
         return None
-    beside = (place.after, place.before)
-    if any(item and item.concept and _is_function(item.concept) for item in beside):
+    after, before = place.after, place.before
+    if after and (after.concept is None or _is_function(after.concept)):
+        return lexicon().phrases["head",]
+    if before and before.concept and _is_function(before.concept):
         return lexicon().phrases["head",]
     return None
 
 
 def _is_function(concept: Concept) -> bool:
-    return concept.kind in {"topic", "role"} and concept.department is not None and concept.phrase != "store"
-
-
-def _chief(place: _Place) -> Concept | None:
-    """Chief of something is its head, but Chief … Officer sits at the top."""
-    return _CHIEF_OFFICER if any(_phrase(item) == "officer" for item in place.later) else None
+    """A topic or plain profession, other than those of a kitchen: chef des ventes, chef comptable."""
+    if concept.kind == "role":
+        return concept.seniority is None and concept.department not in {None, "operations", "education"}
+    return concept.kind == "topic" and concept.department is not None and concept.phrase not in _KITCHENS
 
 
 def _staff(place: _Place) -> Concept | None:
@@ -178,10 +182,10 @@ _RULES: Final[dict[str, Callable[[_Place], Concept | None]]] = {
     "partner": _partner,
     "owner": _owner,
     "cook": _cook,
-    "chief": _chief,
     "staff": _staff,
     "managing director": _board_room,
     "board member": _board_room,
+    "executive board member": _board_room,
     "chief executive officer": _board_room,
     "chief financial officer": _board_room,
     "director": _board_room,
@@ -206,6 +210,25 @@ def _judge(part: Part) -> None:
             part.void.add(index)
         elif meant is not None:
             part.items[index] = Item(item.words, meant)
+
+
+def _raise_chiefs(segment: Segment) -> None:
+    """Chief of something is its head; Chief … Officer, with an "and" in between or not, is at the top."""
+    officers = False
+    for part in reversed(segment.parts):
+        for index in range(len(part.items) - 1, -1, -1):
+            item = part.items[index]
+            officers = officers or _phrase(item) == "officer"
+            if officers and _phrase(item) == "chief":
+                part.items[index] = Item(item.words, _CHIEF_OFFICER)
+
+
+def _void_doctors(found: list[Segment]) -> None:
+    """An MD among physicians is a degree, not a managing director."""
+    parts = [part for segment in found for part in segment.parts]
+    if any(concept.department == "healthcare" for part in parts for concept in part.held()):
+        for part in parts:
+            part.void.update(index for index, item in enumerate(part.items) if item.words == ("md",))
 
 
 _ASSISTANTS: Final = frozenset({"assistant", "executive assistant", "administrative assistant", "secretary"})

@@ -62,7 +62,7 @@ class Lexicon:
 
 
 _STOPWORD_TEXT: Final = (
-    "a al an as au aux aus auf con da das de del della dem den der des di die do du el en fur het i il "
+    "a al an as at au aux aus auf con da das de del della dem den der des di die do du el en fur het i il "
     "im in l la las le les los mit of on para por pour s sur the van vom von voor with zu zum zur d n m "
     "bzw our his her dans"
 )
@@ -84,7 +84,11 @@ _ENDINGS: Final = re.compile(
     r"|-(?:ne|trice|rice|euse)\b"
     r")"
 )
-_EMPLOYER: Final = re.compile(r"(?<=\S)\s+(?:@|(?:at|chez|bei)\s)\s*(?!law\b|large\b)[^|,;/&()]*")
+_EMPLOYER: Final = re.compile(
+    r"(?<=\S)\s+(?:@|(?:at|chez|bei)\s)\s*(?!law\b|large\b)"
+    # To the next separator; an "&" ends the employer only when another one follows ("CEO @ A & Founder @ B").
+    r"[^|,;/()]*?(?=[|,;/()]|$|&[^|,;/()]*(?:@|\bat\s))"
+)
 _LETTER_PAIR: Final = re.compile(r"\b([a-z]{1,2})[&+]([a-z])\b|\b([a-z])\s[&+]\s([a-z])\b|\bs&op\b")
 _INITIALS: Final = re.compile(r"\b(?:[a-z]\.){2,}")
 _ELISION: Final = re.compile(r"\b(?:[dlsn]|qu)['’`](?=[a-z])|['’`]s?\b")
@@ -181,15 +185,21 @@ def match(words: Sequence[str]) -> Iterator[Item | str]:
     position, end = 0, len(words)
     while position < end:
         word = words[position]
-        for length in range(min(longest.get(word, 0), end - position), 0, -1):
-            written = tuple(words[position : position + length])
-            if found := phrases.get(written):
+        if word in MARKS:
+            yield word
+            position += 1
+            continue
+        base = _other_form(word)
+        for length in range(min(max(longest.get(word, 0), longest.get(base, 0)), end - position), 0, -1):
+            rest = words[position + 1 : position + length]
+            found = phrases.get((word, *rest)) or phrases.get((base, *rest))
+            if found:
                 if found.kind != "noise":
-                    yield Item(written, found)
+                    yield Item((word, *rest), found)
                 position += length
                 break
         else:
-            yield word if word in MARKS else Item((word,), None)
+            yield Item((word,), None)
             position += 1
 
 
@@ -233,7 +243,7 @@ def _sections() -> Iterator[dict[str, Any]]:
 
 
 def _concepts(line: str, section: dict[str, Any]) -> Iterator[tuple[Concept, list[str]]]:
-    """The concepts of a line, with what else means them: "english [< terms] [+ code]: …" or "* several, …"."""
+    """The concepts of a line: "english [< terms] [+ code]: what means the same", or "* several, alike"."""
     if line.startswith("*"):
         for phrase in line[1:].split(","):
             yield _concept(phrase, section), []
@@ -311,6 +321,14 @@ def _parts(word: str) -> tuple[str, ...]:
     return _base(word, table.words) or _compound(word) or _respelt(word) or (word,)
 
 
+@lru_cache(maxsize=16_384)
+def _other_form(word: str) -> str:
+    """The base form of a known word, for phrases that the table has with that one: consultora -> consultor."""
+    if len(word) < _SHORTEST_COMPOUND:
+        return word
+    return next(iter(_base(word, lexicon().words)), word)
+
+
 def _base(word: str, known: frozenset[str]) -> tuple[str, ...]:
     for ending, base in _STEMS:
         if word.endswith(ending) and (
@@ -328,15 +346,14 @@ def _compound(word: str, depth: int = 3) -> tuple[str, ...]:
         return ()
     singles = lexicon().singles
     for start in range(_SHORTEST_STEM, len(word) - _SHORTEST_HEAD + 1):
-        head = word[start:]
-        if head not in singles:
-            based = _base(head, _HEADS)
-            if not based:
-                continue
-            head = based[0]
+        written = word[start:]
+        heads = (written,) if written in _HEADS else _base(written, _HEADS)
+        if not heads and written not in singles:
+            continue
+        head = heads[0] if heads else written
         if before := _first_parts(word[:start], singles, depth):
             return (*before, head)
-        if head in _HEADS:
+        if heads:
             return (word[:start], head)
     return ()
 

@@ -276,7 +276,7 @@ def _functions(segment: Segment) -> _Functions:
         for department, weight in weights.items():
             if weight == heaviest:
                 functions.departments[department] = max(weight, functions.departments.get(department, 0))
-    if functions.weight > _WEAK:
+    if functions.weight > _WEAK or "executive" in functions.departments:
         functions.departments = {
             department: weight
             for department, weight in functions.departments.items()
