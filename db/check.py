@@ -18,7 +18,7 @@ from sqlalchemy.exc import SAWarning
 from core.errors import LeadFuelError
 from core.settings import DatabaseSettings
 from db import access, indexed, migrate, roles
-from db.connections import connect, make_engine
+from db.connections import connect, explained, make_engine
 from db.findings import Finding
 from db.models import metadata
 
@@ -38,6 +38,11 @@ async def check(settings: DatabaseSettings) -> list[Finding]:
         raise CannotCheck(
             "MIGRATION_DATABASE_URL is not set: only the tables' owner sees all there is to check."
         )
+    with explained(CannotCheck):
+        return await _checked(settings)
+
+
+async def _checked(settings: DatabaseSettings) -> list[Finding]:
     connection = await connect(settings.migration_url, search_path="pg_catalog")
     try:
         revision = await migrate.current_revision(connection)

@@ -6,14 +6,19 @@ hosts) means the same here. One parameter is ours, under the name SQLAlchemy giv
 named prepared statements; statements then go unnamed, at one more parse each.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+
+from core.errors import LeadFuelError
+from core.settings import BadSetting
 
 CACHE_PARAMETER: Final = "prepared_statement_cache_size"
 STATEMENTS_CACHED: Final = 200
@@ -24,11 +29,13 @@ def read_url(url: str) -> tuple[str, int]:
     """The URL as asyncpg takes it, and how many prepared statements a connection may keep."""
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
-    sizes = [int(value) for key, value in query if key == CACHE_PARAMETER]
+    sizes = [value for key, value in query if key == CACHE_PARAMETER]
+    if not all(value.isdecimal() for value in sizes):
+        raise BadSetting(f"{CACHE_PARAMETER} in a database URL must be a number.")
     kept = urlencode([(key, value) for key, value in query if key != CACHE_PARAMETER])
     # urlunsplit would drop the slashes of a URL that names no host.
     clean = f"postgresql://{parts.netloc}{parts.path}{'?' if kept else ''}{kept}"
-    return clean, sizes[-1] if sizes else STATEMENTS_CACHED
+    return clean, int(sizes[-1]) if sizes else STATEMENTS_CACHED
 
 
 async def connect(url: str, *, search_path: str | None = None) -> asyncpg.Connection:
@@ -62,6 +69,20 @@ def make_engine(url: str, *, pool_size: int = 0, search_path: str | None = None)
     )
     event.listen(engine.sync_engine.pool, "checkout", _refuse_closed)
     return engine
+
+
+@contextmanager
+def explained(kind: type[LeadFuelError]) -> Iterator[None]:
+    """For commands: turn what PostgreSQL or the network says into one sentence of that error."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"PostgreSQL cannot be reached: {error}.") from error
+    except asyncpg.PostgresError as error:
+        raise kind(f"PostgreSQL refuses: {error}.") from error
+    except DBAPIError as error:
+        said = getattr(error.orig, "__cause__", None) or error.orig
+        raise kind(f"PostgreSQL refuses, and nothing was changed: {said}.") from error
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:

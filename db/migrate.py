@@ -4,8 +4,8 @@ Every run first makes sure of what a migration cannot own: the cluster's roles, 
 share, and the schema that holds alembic's own table. One run at a time per database.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,11 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from core.errors import LeadFuelError
 from core.settings import DatabaseSettings
 from db import roles
-from db.connections import connect, make_engine
+from db.connections import connect, explained, make_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # The key of the advisory lock under which one migration runs at a time ("leadfuel", as a number).
@@ -97,7 +96,7 @@ async def current_revision(connection: asyncpg.Connection) -> str | None:
 async def _run(settings: DatabaseSettings, step: Callable[[Config], None]) -> Outcome:
     if not settings.migration_url:
         raise CannotMigrate("MIGRATION_DATABASE_URL is not set: only the tables' owner can migrate.")
-    with _explained():
+    with explained(CannotMigrate):
         return await _migrated(settings, step)
 
 
@@ -114,20 +113,6 @@ async def _migrated(settings: DatabaseSettings, step: Callable[[Config], None]) 
             await engine.dispose()
         after = await current_revision(connection)
     return Outcome(before, after, _between(before, after))
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what PostgreSQL or the network says into one sentence for the operator."""
-    try:
-        yield
-    except OSError as error:
-        raise CannotMigrate(f"PostgreSQL cannot be reached: {error}.") from error
-    except asyncpg.PostgresError as error:
-        raise CannotMigrate(f"PostgreSQL refuses: {error}.") from error
-    except DBAPIError as error:
-        said = str(error.orig).rpartition(": ")[2]
-        raise CannotMigrate(f"A migration failed, and nothing of it was kept: {said}.") from error
 
 
 def _call(connection: Connection, step: Callable[[Config], None]) -> None:

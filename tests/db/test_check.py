@@ -186,6 +186,14 @@ async def test_an_app_that_logs_in_as_too_much_is_named(spoiled, stack):
         assert any(finding.startswith("role: ") and words in finding for finding in found), found
 
 
+@pytest.mark.parametrize(
+    "url, words", [("", "MIGRATION_DATABASE_URL"), ("postgresql://x@127.0.0.1:1/x", "cannot be reached")]
+)
+async def test_a_database_that_cannot_be_seen_is_no_clean_bill(spoiled, url, words):
+    with pytest.raises(check.CannotCheck, match=words):
+        await check.check(replace(spoiled, migration_url=url))
+
+
 async def test_a_database_that_was_never_migrated_is_named(empty_database):
     found = await check.check(empty_database)
     assert [finding.kind for finding in found] == ["revision"]

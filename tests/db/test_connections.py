@@ -1,5 +1,6 @@
 import pytest
 
+from core.settings import BadSetting
 from db.connections import STATEMENTS_CACHED, read_url
 from db.roles import login_of
 
@@ -20,6 +21,11 @@ def test_any_usual_url_is_one_for_asyncpg(url, clean):
 def test_the_statement_cache_is_set_in_the_url_and_taken_out_of_it():
     url = "postgresql://host/db?prepared_statement_cache_size=0&sslmode=disable"
     assert read_url(url) == ("postgresql://host/db?sslmode=disable", 0)
+
+
+def test_a_statement_cache_that_is_no_number_is_refused():
+    with pytest.raises(BadSetting, match="must be a number"):
+        read_url("postgresql://host/db?prepared_statement_cache_size=none")
 
 
 def test_the_login_is_the_name_in_the_url():
