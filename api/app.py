@@ -2,32 +2,33 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, MethodNotAllowedException
 
 from api import openapi, problems
 from api.edge import Edge
 from api.limits import TooManyRequests
-from api.operations import Operation
+from api.operations import Operation, handlers
 from api.routes import (
     contacts,
     description,
     filters,
     health,
     hidden,
+    imports,
     organizations,
     search,
+    search_schema,
     suggest,
     usage,
 )
-from api.routes.search_schema import add_vocabularies
 from api.services import open_services
 from core import logs
-from core.errors import LeadFuelError
+from core.errors import LeadFuelError, NotFound
 from core.settings import ApiSettings, Settings
 from domain import tokens
 
@@ -39,6 +40,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *contacts.OPERATIONS,
     *organizations.OPERATIONS,
     *hidden.OPERATIONS,
+    *imports.OPERATIONS,
     *usage.OPERATIONS,
     *health.OPERATIONS,
     *description.OPERATIONS,
@@ -56,9 +58,10 @@ def create_app(settings: Settings) -> Litestar:
             yield
 
     app = Litestar(
-        route_handlers=[op.handler() for op in OPERATIONS],
+        route_handlers=handlers(OPERATIONS),
         lifespan=[services],
         exception_handlers={
+            MethodNotAllowedException: _not_allowed,
             HTTPException: problems.handle,
             LeadFuelError: problems.handle,
             Exception: problems.handle,
@@ -71,9 +74,15 @@ def create_app(settings: Settings) -> Litestar:
         debug=False,
     )
     app.state.operations = OPERATIONS
-    app.state.openapi = msgspec.json.encode(openapi.describe(OPERATIONS, overlay=add_vocabularies))
+    app.state.openapi = msgspec.json.encode(openapi.describe(OPERATIONS, overlay=_overlay))
     app.asgi_handler = Edge(app.asgi_handler)
     return app
+
+
+def _overlay(document: dict[str, Any]) -> None:
+    """What nouns add to the description beyond the types of their operations."""
+    search_schema.add_vocabularies(document)
+    description.add_slugs(document)
 
 
 def factory() -> Litestar:
@@ -81,6 +90,13 @@ def factory() -> Litestar:
     settings = Settings.from_env()
     logs.configure(level=settings.api.log_level)
     return create_app(settings)
+
+
+def _not_allowed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """`GET /v1/contacts/search` asks for the person "search", who does not exist: the verb is fine."""
+    if any(op.method == request.method and op.fits(request.scope["path"]) for op in OPERATIONS):
+        return problems.handle(request, NotFound("There is no such record."))
+    return problems.handle(request, error)
 
 
 def _cors(settings: ApiSettings) -> CORSConfig | None:

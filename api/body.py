@@ -125,7 +125,7 @@ def decode(raw: bytes, kind: type[T]) -> T:
     if _too_deep(raw):
         raise BadJson(f"The body is nested deeper than {MAX_DEPTH} levels.", max_depth=MAX_DEPTH)
     try:
-        value = msgspec.json.decode(raw, type=kind)
+        value = _read_as(kind, raw)
     except msgspec.ValidationError as error:
         raise _wrong_shape(error, kind, raw) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -135,6 +135,26 @@ def decode(raw: bytes, kind: type[T]) -> T:
             "A text has a character that no field can hold.",
             errors=[{"path": path, "message": "A text cannot have the character NUL."}],
         )
+    return value
+
+
+def _read_as(kind: type[T], raw: bytes) -> T:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        # To JSON Schema, and to JavaScript, 25.0 is an integer.
+        if "got `float`" not in str(error):
+            raise
+        return msgspec.convert(_with_whole_numbers(msgspec.json.decode(raw)), type=kind)
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(inner) for inner in value]
     return value
 
 

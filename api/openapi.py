@@ -19,6 +19,7 @@ Schemas = dict[str, Any]
 Overlay = Callable[[dict[str, Any]], None]
 
 _REF: Final = "#/components/schemas/{name}"
+_NO_NUL: Final = "^[^\\u0000]*$"
 _LIMIT_HEADERS: Final = {
     "RateLimit-Limit": "Requests a minute this route takes from one user",
     "RateLimit-Remaining": "What is left of them in the current minute",
@@ -77,10 +78,11 @@ def describe(operations: Sequence[Operation], *, overlay: Overlay | None = None)
 def _components(operations: Sequence[Operation]) -> Schemas:
     kinds: list[Any] = [Problem, FieldError]
     for op in operations:
-        kinds += [kind for kind in (op.body_type, op.answer_type, op.upload_type) if _is_described(op, kind)]
+        kinds += [kind for kind in (op.body_type, op.answer_type) if _is_described(op, kind)]
     _, components = msgspec.json.schema_components(_distinct(kinds), ref_template=_REF)
     for schema in components.values():
         _close(schema)
+        _bar_nul(schema)
     return dict(sorted(components.items()))
 
 
@@ -104,6 +106,19 @@ def _close(schema: dict[str, Any]) -> None:
         schema.setdefault("additionalProperties", False)
 
 
+def _bar_nul(schema: Any) -> None:
+    """No field can hold the character NUL; free text says so."""
+    if isinstance(schema, list):
+        for inner in schema:
+            _bar_nul(inner)
+    if isinstance(schema, dict):
+        if schema.get("type") == "string" and not schema.keys() & {"pattern", "format", "enum"}:
+            schema["pattern"] = _NO_NUL
+        for name, inner in schema.items():
+            if name not in {"default", "examples", "enum"}:
+                _bar_nul(inner)
+
+
 def _operation(op: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": op.name,
@@ -122,9 +137,22 @@ def _operation(op: Operation) -> dict[str, Any]:
     elif op.upload_type is not None:
         described["requestBody"] = {
             "required": True,
-            "content": {"multipart/form-data": {"schema": _schema(op.upload_type)}},
+            "content": {"multipart/form-data": {"schema": _form(op.upload_type)}},
         }
     return described
+
+
+def _form(kind: type[Any]) -> dict[str, Any]:
+    """The fields of a form, and its file."""
+    _, components = msgspec.json.schema_components([kind], ref_template=_REF)
+    schema: dict[str, Any] = components[kind.__name__]
+    fields = {name: _without_null(inner) for name, inner in schema["properties"].items()}
+    file = {"type": "string", "format": "binary", "description": "The file itself, behind the fields"}
+    return {
+        **schema,
+        "properties": {**fields, "file": file},
+        "required": [*schema["required"], "file"],
+    }
 
 
 def _schema(kind: Any) -> Any:
@@ -144,6 +172,7 @@ def _parameters(kind: type[Any] | None, where: str) -> list[dict[str, Any]]:
 
 
 def _parameter(name: str, schema: dict[str, Any], where: str, *, required: bool) -> dict[str, Any]:
+    _bar_nul(schema)
     described = {
         "name": name,
         "in": where,
@@ -175,6 +204,11 @@ def _responses(op: Operation) -> dict[str, Any]:
         success["headers"] = {
             name: {"description": text, "schema": {"type": "integer"}}
             for name, text in _LIMIT_HEADERS.items()
+        }
+    if op.links:
+        success["links"] = {
+            target: {"operationId": target, "parameters": {parameter: f"$response.body#{pointer}"}}
+            for target, (parameter, pointer) in op.links.items()
         }
     responses = {str(op.status): success}
     for status in op.other_statuses:

@@ -7,16 +7,16 @@ answer has been encoded and before its first byte is sent.
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import getdoc
-from typing import Any, Final, Literal, get_type_hints
+from typing import Any, Final, Literal, cast, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
-from litestar import Request, Response
+from litestar import HttpMethod, Request, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,14 +27,14 @@ from api.limits import TooManyRequests
 from api.services import Services
 from core.errors import LeadFuelError, NotFound
 from core.ids import UserId
-from db.sessions import ANON, SERVICE, Actor, member
+from db.sessions import ANON, Actor, member
 from domain.accounts import User
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Access = Literal["public", "member", "admin"]
-# What the transaction of a request may do: read or write as the user, write as the service for an
-# administrator, or nothing because the handler opens its own.
-Session = Literal["none", "read", "write", "service"]
+# What the transaction of a request may do: read or write as the user, the same as the service acting for
+# the user, or nothing because the handler opens its own.
+Session = Literal["none", "read", "write", "service_read", "service"]
 
 MAX_QUERY_FIELDS: Final = 50
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
@@ -72,6 +72,7 @@ class Call:
     request: Request[Any, Any, Any]
     services: Services
     user_or_none: User | None
+    response_headers: dict[str, str] = field(default_factory=dict)
     session_or_none: AsyncSession | None = None
 
     @property
@@ -121,25 +122,42 @@ class Operation:
     errors: tuple[type[LeadFuelError], ...]
     example: Any
     other_statuses: tuple[int, ...]
+    # What an answer leads to: operation -> its path parameter, and where in the answer that stands.
+    links: Mapping[str, tuple[str, str]]
 
     @property
     def is_limited(self) -> bool:
         return self.access != "public"
 
-    def handler(self) -> HTTPRouteHandler:
-        """The same as Litestar's own kind of thing."""
+    def fits(self, path: str) -> bool:
+        """Whether a path could be one of this operation's."""
+        return re.fullmatch(_PARAMETER.sub("[^/]+", self.path), path) is not None
 
-        async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
-            return await _serve(self, request)
 
-        return HTTPRouteHandler(
-            _PARAMETER.sub(r"{\1:str}", self.path),
-            http_method=self.method,
-            name=self.name,
-            include_in_schema=False,
-            status_code=200,  # the answer brings its own
-            opt={"operation": self},
-        )(endpoint)
+def handlers(operations: Iterable[Operation]) -> list[HTTPRouteHandler]:
+    """Litestar's own kind of thing: one handler per path, so that `Allow` names all of its verbs."""
+    by_path: dict[str, dict[str, Operation]] = {}
+    for op in operations:
+        by_path.setdefault(op.path, {})[op.method] = op
+    return [_handler(path, by_method) for path, by_method in by_path.items()]
+
+
+def _handler(path: str, by_method: Mapping[str, Operation]) -> HTTPRouteHandler:
+    allowed = ", ".join(sorted([*by_method, "OPTIONS"]))
+
+    async def endpoint(request: Request[Any, Any, Any]) -> Response[Any]:
+        op = by_method.get(request.method)
+        if op is None:
+            return Response(None, status_code=204, headers={"Allow": allowed})
+        return await _serve(op, request)
+
+    methods = cast("list[HttpMethod]", [*by_method, "OPTIONS"])
+    return HTTPRouteHandler(
+        _PARAMETER.sub(r"{\1:str}", path),
+        http_method=methods,
+        include_in_schema=False,
+        status_code=200,  # the answer brings its own
+    )(endpoint)
 
 
 def operation(
@@ -156,6 +174,7 @@ def operation(
     errors: Sequence[type[LeadFuelError]] = (),
     example: Any = None,
     other_statuses: Sequence[int] = (),
+    links: Mapping[str, tuple[str, str]] | None = None,
 ) -> Callable[[Handle], Operation]:
     """Declare an endpoint over the function that serves it; its docstring is the description."""
 
@@ -183,6 +202,7 @@ def operation(
             errors=tuple(errors),
             example=example,
             other_statuses=tuple(other_statuses),
+            links=links or {},
         )
 
     return declare
@@ -195,12 +215,18 @@ async def _serve(op: Operation, request: Request[Any, Any, Any]) -> Response[Any
     arguments = await _arguments(op, request, services)
     async with AsyncExitStack() as transaction:
         if op.session != "none":
-            actor = SERVICE if op.session == "service" else call.actor
             call.session_or_none = await transaction.enter_async_context(
-                services.database.transaction(actor, read_only=op.session == "read")
+                services.database.transaction(
+                    Actor("service_role", call.user_id) if "service" in op.session else call.actor,
+                    read_only="read" in op.session,
+                    # Nobody waits longer for an answer, not even for an import to let go of its lock.
+                    statement_timeout_s=services.settings.database.statement_timeout_s,
+                )
             )
         answer = await op.handle(call, **arguments)
-        return _render(op, answer)
+        response = _render(op, answer)
+        response.headers.update(call.response_headers)
+        return response
 
 
 async def _admit(op: Operation, request: Request[Any, Any, Any], services: Services) -> User | None:

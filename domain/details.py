@@ -67,20 +67,25 @@ _CONTACT = """
     c.latitude, c.longitude, c.email_status, c.email_verified_at, c.has_email, c.has_phone, c.email, c.phone,
     c.position_started_on, c.last_refreshed_at, c.created_at, c.updated_at
 """
-# Row-level security lets a member see the own hidden records, unlocks and lists, and no others.
+# Whose marks they are is said here too, for a session of the service that acts for a user sees everybody's.
 _FIND_CONTACT = text(f"""
     SELECT {_CONTACT},
-           ARRAY(SELECT u.field FROM app.unlocks u WHERE u.contact_id = c.id) AS unlocked,
-           EXISTS (SELECT FROM app.hidden_contacts h WHERE h.contact_id = c.id)
-           OR EXISTS (SELECT FROM app.hidden_companies h WHERE h.organization_id = c.organization_id)
-           AS hidden,
-           EXISTS (SELECT FROM app.list_contacts l WHERE l.contact_id = c.id) AS saved
+           ARRAY(SELECT u.field FROM app.unlocks u
+                 WHERE u.user_id = auth.uid() AND u.contact_id = c.id) AS unlocked,
+           EXISTS (SELECT FROM app.hidden_contacts h
+                   WHERE h.user_id = auth.uid() AND h.contact_id = c.id)
+           OR EXISTS (SELECT FROM app.hidden_companies h
+                      WHERE h.user_id = auth.uid() AND h.organization_id = c.organization_id) AS hidden,
+           EXISTS (SELECT FROM app.list_contacts l
+                   WHERE l.contact_id = c.id AND l.list_id IN (SELECT app.my_list_ids())) AS saved
     FROM public.contacts c WHERE c.id = :id
 """)  # noqa: S608 - a constant list of columns
 _FIND_ORGANIZATION = text(f"""
     SELECT {_ORGANIZATION},
-           EXISTS (SELECT FROM app.hidden_companies h WHERE h.organization_id = o.id) AS hidden,
-           EXISTS (SELECT FROM app.list_organizations l WHERE l.organization_id = o.id) AS saved
+           EXISTS (SELECT FROM app.hidden_companies h
+                   WHERE h.user_id = auth.uid() AND h.organization_id = o.id) AS hidden,
+           EXISTS (SELECT FROM app.list_organizations l
+                   WHERE l.organization_id = o.id AND l.list_id IN (SELECT app.my_list_ids())) AS saved
     FROM public.organizations o WHERE o.id = :id
 """)  # noqa: S608
 _COMPANY_OF = text(f"SELECT {_ORGANIZATION} FROM public.organizations WHERE id = :id")  # noqa: S608
@@ -93,7 +98,8 @@ _EMPLOYMENT = text("""
 _PEOPLE_OF = text("""
     SELECT count(*) FROM public.contacts c
     WHERE c.organization_id = :id
-      AND NOT EXISTS (SELECT FROM app.hidden_contacts h WHERE h.contact_id = c.id)
+      AND NOT EXISTS (SELECT FROM app.hidden_contacts h
+                      WHERE h.user_id = auth.uid() AND h.contact_id = c.id)
 """)
 
 

@@ -56,6 +56,12 @@ async def show_problem(call: Call, path: ProblemPath) -> str:  # noqa: ARG001
     return _page(kind.title, f"<p>HTTP status {kind.status}.</p><p>{meaning}</p>")
 
 
+def add_slugs(document: dict[str, Any]) -> None:
+    """Name the kinds there are in the description."""
+    (parameter,) = document["paths"]["/problems/{slug}"]["get"]["parameters"]
+    parameter["schema"] = {"type": "string", "enum": list(kinds())}
+
+
 def _page(title: str, content: str) -> str:
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'

@@ -14,6 +14,8 @@ from search.response import Amount, Answer, FundingSummary, Place, Reveal
 
 RecordId = Annotated[int, Meta(ge=1, le=MAX_RECORD_ID, description="The record's id", examples=[1])]
 
+Text = Annotated[str, Meta(min_length=1, max_length=500)]
+
 
 class ContactPath(Form, frozen=True):
     contact_id: RecordId

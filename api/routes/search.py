@@ -13,8 +13,8 @@ _ICP: Final[dict[str, Any]] = {
         "include": {"titles": ["VP Sales"], "seniorities": ["vp", "director"], "countries": ["DE", "AT"]}
     },
     "organizations": {
-        "include": {"num_employees": {"min": 50, "max": 1000}, "technologies": {"any": ["salesforce"]}},
-        "exclude": {"industries": ["staffing"]},
+        "include": {"num_employees": {"min": 50, "max": 1000}, "headcount_bands": ["51-200"]},
+        "exclude": {"countries": ["CH"]},
     },
 }
 
@@ -26,6 +26,7 @@ _ICP: Final[dict[str, Any]] = {
     summary="Search people",
     errors=(BadCursor, UnknownList),
     example={"filters": _ICP, "facets": ["seniorities", "industries", "countries"], "limit": 25},
+    links=dict.fromkeys(("show_contact", "hide_contact", "unhide_contact"), ("contact_id", "/results/0/id")),
 )
 async def search_contacts(call: Call, body: SearchRequest) -> ContactSearchResponse:
     """People who fit an ICP, in pages, with exact counts beside the filters and without what you have
@@ -59,6 +60,10 @@ async def count_contacts(call: Call, body: CountRequest) -> CountResponse:
         "filters": {"organizations": {"include": {"locations": ["Texas"]}}},
         "facets": ["industries", "headcount_bands"],
     },
+    links=dict.fromkeys(
+        ("show_organization", "hide_organization", "unhide_organization"),
+        ("organization_id", "/results/0/id"),
+    ),
 )
 async def search_organizations(call: Call, body: SearchRequest) -> OrganizationSearchResponse:
     """Companies that fit. Filters on contacts mean: at least one visible person there fits them all."""

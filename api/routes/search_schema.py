@@ -25,6 +25,20 @@ _CLOSED: Final = {
     ("OrganizationIncludes", "countries"): "countries",
     ("OrganizationExcludes", "countries"): "countries",
 }
+# Open vocabularies: what their codes look like, and one that is known everywhere. The terms of the
+# catalogue (industries, technologies, keywords) are whatever has been imported, so they have no example.
+_OPEN: Final[dict[str, Schemas]] = {
+    "locations": {"examples": ["Berlin, Germany"]},
+    "regions": {"pattern": "^[A-Z]{2}-[A-Z0-9]{1,3}$", "examples": ["US-TX"]},
+    "cities": {"pattern": "^[0-9]{1,9}$", "examples": ["2950159"]},
+    "industries": {},
+    "titles": {"examples": ["VP Sales"]},
+    "past_titles": {"examples": ["Account Executive"]},
+    "names": {"examples": ["Ada"]},
+    "past_employers": {"examples": ["Acme"]},
+    "domains": {"examples": ["example.com"]},
+}
+_FILTERS: Final = ("ContactFilters", "OrganizationIncludes", "OrganizationExcludes")
 _PATHS: Final = {
     "/v1/contacts/search": ("ContactSearchRequest", "ContactFacetRequest"),
     "/v1/organizations/search": ("OrganizationSearchRequest", "OrganizationFacetRequest"),
@@ -38,6 +52,16 @@ def add_vocabularies(document: dict[str, Any]) -> None:
     for (component, name), vocabulary in _CLOSED.items():
         codes = codes_beginning(vocabulary, "", OpenTerms({}), limit=_MORE_THAN_ANY_VOCABULARY)
         components[component]["properties"][name]["items"] = {"type": "string", "enum": sorted(codes)}
+    for component in _FILTERS:
+        for name, schema in components[component]["properties"].items():
+            if name in _OPEN:
+                schema["items"] = {
+                    **{key: value for key, value in schema["items"].items() if key != "examples"},
+                    **_OPEN[name],
+                }
+    for component in ("AnyAllNot", "AnyAll"):
+        for schema in components[component]["properties"].values():
+            schema["items"].pop("examples", None)
     known = describe()
     request, facet = components.pop("SearchRequest"), components.pop("FacetRequest")
     for (path, (request_name, facet_name)), entity in zip(

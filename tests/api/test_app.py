@@ -45,9 +45,15 @@ async def test_an_unknown_path_is_a_problem(api, path):
 
 
 async def test_a_wrong_verb_is_a_problem_and_names_the_right_ones(api):
-    response = await api.delete(SEARCH)
+    response = await api.put(SEARCH)
     is_problem(response, 405, "method-not-allowed")
-    assert "POST" in response.headers["allow"]
+    assert response.headers["allow"] == "OPTIONS, POST"
+    options = await api.options("/v1/hidden/contacts/1")
+    assert (options.status_code, options.headers["allow"]) == (204, "DELETE, OPTIONS, PUT")
+
+
+async def test_a_verb_for_a_record_of_the_name_of_a_path_finds_no_record(api):
+    is_problem(await api.get(SEARCH), 404, "not-found")
 
 
 @pytest.mark.parametrize("op", [op for op in OPERATIONS if op.access != "public"], ids=lambda op: op.name)

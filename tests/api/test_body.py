@@ -60,6 +60,11 @@ def test_what_is_no_json_is_refused(raw):
         body.decode(raw, Outer)
 
 
+@pytest.mark.parametrize("number", [b"2.0", b"2e0", b"20e-1"])
+def test_a_whole_number_is_an_integer_however_it_is_written(number):
+    assert body.decode(b'{"inner": {"size": ' + number + b"}}", Outer).inner.size == 2
+
+
 def test_brackets_inside_a_text_are_no_nesting():
     text = "[{" * 1_000 + '\\"[['
     read = body.decode(b'{"inner": {"names": ["' + text.encode() + b'"]}}', Outer)
