@@ -75,10 +75,11 @@ def resolve_region(text: str, country: str | None = None) -> str | None:
         if found and (country is None or found.startswith(country + "-")):
             return found
     short = len(key) <= 3
-    for table in (known.region_keys, known.part_keys):
-        codes = [c for c in table.get(key, ()) if country is None or c.startswith(country + "-")]
-        if codes and (country is not None or not short):
-            return codes[0]
+    for form in dict.fromkeys((key, _COUNTY.sub("", key))):
+        for table in (known.region_keys, known.part_keys):
+            codes = [c for c in table.get(form, ()) if country is None or c.startswith(country + "-")]
+            if codes and (country is not None or not short):
+                return codes[0]
     return None
 
 
@@ -381,6 +382,9 @@ def _fits(known: Gazetteer, number: int, country: str | None, region: str | None
     return region is None or known.region_of(number) == region
 
 
+_COUNTY = re.compile(
+    r"^(?:county|co|province|provincia|state|land|canton|kanton)(?: of| di| de)? | (?:county|province|state)$"
+)
 _JOINED = re.compile(r"[/–-]")
 # What an address adds to the name of a place, and a gazetteer leaves out.
 _ENDINGS = (" city", " village", " township", " town", " borough")

@@ -223,16 +223,17 @@ def _take_currency(text: str) -> tuple[str, str | None]:
 
     def take(found: re.Match[str]) -> str:
         nonlocal named
-        code = read_currency(found[0].rstrip("."))
-        if code is None:
+        word = found[0].rstrip(".")
+        code = read_currency(word)
+        if code is None and word.lower() != "kr":  # crowns of four countries
             return found[0]
         named = named or code
         return " "
 
     # "1.5Mio" and "10mUSD" run together: set figures and letters apart first.
     apart = re.sub(r"(?<=\d)(?=[^\W\d_])|(?<=[kmbKMB])(?=(?:USD|EUR|GBP|CHF)\b)", " ", text)
-    bare = _CURRENCY_MARK.sub(take, apart)
-    return re.sub(r"\s+", " ", bare).strip(" .-") if named else bare.strip(), named
+    whole = re.sub(r"(?<=\d)[.,][-–—]+(?=\s|$)", "", apart)  # "CHF 5.-"
+    return re.sub(r"\s+", " ", _CURRENCY_MARK.sub(take, whole)).strip(), named
 
 
 def _read_range(text: str, habit: NumberHabit, *, whole: bool) -> tuple[Decimal | None, Decimal | None]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import charset_normalizer
@@ -16,7 +17,9 @@ SAMPLE_BYTES = 256 * 1024
 DELIMITERS = (",", ";", "\t", "|")
 # A header stands within so many lines: a title or the day of the export may come before it.
 _MAX_PREAMBLE = 15
-_SAMPLE_ROWS = 300
+_SAMPLE_LINES = 1200
+_ENOUGH_ROWS = 20
+_MAX_REFUSED = 50
 
 
 class NotATable(LeadFuelError):
@@ -142,7 +145,7 @@ def _encoding(sample: bytes) -> tuple[str, bytes]:
     if nul_even > half * 0.6 and nul_odd < half * 0.1:
         return "utf-16-be", b""
     controls = sum(sample.count(byte) for byte in (*range(1, 9), *range(14, 27), *range(28, 32), 127))
-    if sample.count(0) > len(sample) // 100 or controls > len(sample) // 100:
+    if max(sample.count(0), controls) > max(len(sample) // 100, 4):
         raise NotATable("The file looks like binary data, not like a table of text.")
     return _single_byte_or_utf8(sample), b""
 
@@ -165,13 +168,16 @@ def _single_byte_or_utf8(sample: bytes) -> str:
 _UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 
+_OTHER_SCRIPTS = ("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949")
+
+
 def _legacy(sample: bytes) -> str:
     """Windows-1252, unless the bytes are plainly of another script."""
     telling = b"\n".join(line for line in sample.split(b"\n") if not line.isascii())[:20_000]
     high = sum(byte >= 0x80 for byte in telling)
-    if high > len(telling) // 4:  # Western text has a few accents, other scripts little else
-        best = charset_normalizer.from_bytes(telling).best()
-        if best is not None and best.encoding not in {"utf_8", "ascii"}:
+    if high > max(len(telling) // 4, 40):  # Western text has a few accents, other scripts little else
+        best = charset_normalizer.from_bytes(telling, cp_isolation=list(_OTHER_SCRIPTS)).best()
+        if best is not None:
             return codecs.lookup(best.encoding).name
     return "cp1252"
 
@@ -214,7 +220,7 @@ def _layout(
     announced = re.fullmatch(r'"?sep=(.)"?\r?', lines[0], re.IGNORECASE)  # what Excel writes for Excel
     if announced:
         delimiter, skipped = delimiter or announced[1], 1
-    head = lines[skipped : skipped + _SAMPLE_ROWS * 2]
+    head = lines[skipped : skipped + _SAMPLE_LINES]
     quote, escape = _quoting(head)
     spaced = _has_initial_spaces(head)
     grid = _best_grid(head, delimiter, quote, escape, initial_spaces=spaced)
@@ -308,33 +314,48 @@ def _has_initial_spaces(lines: list[str]) -> bool:
 def _parse(
     lines: list[str], delimiter: str, quote: str, escape: str | None, *, initial_spaces: bool
 ) -> tuple[list[list[str]], list[int]]:
-    """The rows of the sample that are not blank, and the line at which each begins."""
+    """The rows of the sample that are not blank, and the line at which each begins.
+
+    A line that csv refuses is cut at its delimiters, quotes or not: here only its width counts.
+    """
     rows: list[list[str]] = []
     numbers: list[int] = []
-    reader = csv.reader(
-        (line + "\n" for line in lines),
-        delimiter=delimiter,
-        quotechar=quote or None,
-        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-        escapechar=escape,
-        doublequote=escape is None,
-        skipinitialspace=initial_spaces,
-    )
-    start = 1
-    try:
-        for row in reader:
-            cells = [cell.rstrip("\r") for cell in row]
-            if any(cell.strip() for cell in cells):
-                rows.append(cells)
-                numbers.append(start)
-            start = reader.line_num + 1
-    except csv.Error:
-        pass  # an open quote that swallows the rest of the sample: what came before it tells enough
+    position = refused = 0
+    while position < len(lines) and refused < _MAX_REFUSED:
+        reader = csv.reader(
+            (line + "\n" for line in islice(lines, position, None)),
+            delimiter=delimiter,
+            quotechar=quote or None,
+            quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+            escapechar=escape,
+            doublequote=escape is None,
+            skipinitialspace=initial_spaces,
+            strict=True,
+        )
+        start = position
+        try:
+            for row in reader:
+                cells = [cell.rstrip("\r") for cell in row]
+                if any(cell.strip() for cell in cells):
+                    rows.append(cells)
+                    numbers.append(start + 1)
+                start = position + reader.line_num
+        except csv.Error as error:
+            if "unexpected end" in str(error) and len(rows) >= _ENOUGH_ROWS:
+                break  # most likely a long text in quotes that the sample cuts off
+            rows.append(lines[start].rstrip("\r").split(delimiter))
+            numbers.append(start + 1)
+            position = start + 1
+            refused += 1
+        else:
+            break
     return rows, numbers
 
 
 def _check_lines_are_rows(grid: _Grid) -> None:
     """A list of addresses is a table of one column; a text is none, though it has commas, too."""
+    if grid.share >= 0.5 and all(len(cell) <= 40 and len(cell.split()) <= 5 for cell in grid.rows[0]):
+        return
     lines = [" ".join(row) for row in grid.rows]
     wordy = sum(len(line.split()) > 6 or len(line) > 120 for line in lines)
     named = len(lines[0]) <= 64 and len(lines[0].split()) <= 5

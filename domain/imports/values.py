@@ -110,7 +110,7 @@ def read_list(text: str, separator: str | None = None) -> list[str]:
     bare = text.strip()
     if len(bare) > 1 and bare[0] + bare[-1] in {"[]", "{}"}:
         inner = bare[1:-1]
-        pieces = re.findall(r'"((?:[^"\\]|\\.)*)"|([^,]+)', inner)
+        pieces = re.findall(r'\s*"((?:[^"\\]|\\.)*)"\s*|([^,]+)', inner)
         items = (clean((quoted or plain).replace('\\"', '"').strip(" '")) for quoted, plain in pieces)
         return list(dict.fromkeys(item for item in items if not is_blank(item)))
     return list(_split(bare, separator))
@@ -167,7 +167,7 @@ def _unusual_email(text: str) -> str:
     if not at or not local or not domain or "@" in local.strip('"'):
         raise ValueProblem("is not an e-mail address")
     host = _ascii_host(domain.rstrip("."))
-    if host is None or "." not in host:
+    if host is None or not _HOST.fullmatch(host):
         raise ValueProblem("is not an e-mail address: its domain cannot be read")
     if _PLAIN_EMAIL.fullmatch(f"{local}@{host}") and len(local) <= 64 and len(local) + len(host) < 254:
         return f"{local}@{host}"
