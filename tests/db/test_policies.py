@@ -332,3 +332,12 @@ async def test_the_books_only_grow(session_as):
         ):
             await refused(session, statement)
         await refused(session, "UPDATE users SET credit_balance = -1", "users_credit_balance_check")
+
+
+async def test_whoever_casts_the_role_off_is_left_with_nothing(world):
+    session, people, _ = world
+    await act_as(session, member(people["ann"]))
+    await session.execute(text("RESET ROLE"))
+    for table in (*USERS_TABLES, "contacts", "plans"):
+        await refused(session, f"SELECT 1 FROM app.{table}")
+    await refused(session, "SET ROLE leadfuel_owner", "permission denied to set role")
