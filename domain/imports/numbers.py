@@ -102,13 +102,23 @@ def _fail() -> Decimal:
     raise ValueProblem("is not a number")
 
 
-def number_doubt(text: str, habit: NumberHabit) -> str | None:
-    """What a person should know about a number that can be read in two ways, or None."""
-    found = None if habit.sure else _AMBIGUOUS.search(text)
+def number_doubt(text: str, habit: NumberHabit, *, whole: bool = False) -> str | None:
+    """What a person should know about a number that can be read in two ways, or None.
+
+    A `whole` number is a count: there "1.500" is odd even where the point is sure to be the decimal mark.
+    """
+    if habit.sure and not whole:
+        return None
+    found = _AMBIGUOUS.search(text)
     if found is None or fold(found[2]) in SCALES:  # "1.125M" cannot be a thousand millions
         return None
-    whole = found[1].replace(".", "").replace(",", "")
-    return f"may be {whole} or {found[1].replace(',', '.')}; read as {whole}"
+    number = found[1]
+    if habit.sure and habit.decimal not in number:
+        return None
+    grouped = number.replace(".", "").replace(",", "")
+    decimals = number.replace(",", ".").rstrip("0").rstrip(".")
+    taken = decimals if habit.sure and "." not in decimals else grouped
+    return f"may be {grouped} or {decimals}; read as {taken}"
 
 
 _AMBIGUOUS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}[.,]\d{3})(?![\d.,]) ?([^\W\d_]*)")

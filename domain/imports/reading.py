@@ -357,7 +357,9 @@ def _read_terms(text: str, separator: str | None) -> list[str]:
 
 def _take_number(reading: Reading, name: str, reader: Callable[[str], Any]) -> None:
     if reading.take(name, reader) is not None:
-        reading.doubt(name, read.number_doubt(reading.cells[name], reading.habits.number))
+        reading.doubt(
+            name, read.number_doubt(reading.cells[name], reading.habits.number, whole=name == "employees")
+        )
 
 
 def _money(reading: Reading, name: str, text: str) -> Money:

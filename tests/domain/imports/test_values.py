@@ -300,8 +300,11 @@ def test_the_habit_comes_from_values_and_from_the_language_of_headers():
 
 
 def test_a_number_that_can_be_read_in_two_ways_is_reported():
-    assert values.number_doubt("1.500", NumberHabit()) == "may be 1500 or 1.500; read as 1500"
-    assert values.number_doubt("1.500", COMMA) is None
+    assert values.number_doubt("1.500", NumberHabit()) == "may be 1500 or 1.5; read as 1500"
+    assert values.number_doubt("1.500", COMMA, whole=True) is None
+    assert values.number_doubt("1.500", POINT) is None
+    assert values.number_doubt("1.500", POINT, whole=True) == "may be 1500 or 1.5; read as 1500"
+    assert values.number_doubt("12.000", POINT, whole=True) == "may be 12000 or 12; read as 12"
     assert values.number_doubt("1.125M", NumberHabit()) is None
     assert values.number_doubt("0.500", NumberHabit()) is None
     assert values.number_doubt("1500", NumberHabit()) is None
