@@ -117,13 +117,17 @@ class LooseWord:
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """A part of the free text as it was read: every loose word must be found, or one alternative hold."""
+    """A part of the free text as it was read: every loose word must be found, or one alternative hold.
+
+    A part that is not required only adds points.
+    """
 
     part: Literal["person", "title", "company", "place", "topic", "any"]
     text: str
     words: tuple[LooseWord, ...] = ()
     alternatives: tuple[Scored, ...] = ()
     means: tuple[str, ...] = ()
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)

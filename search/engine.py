@@ -18,7 +18,7 @@ from core.settings import Settings
 from db.sessions import Actor, Database
 from search import cursor, explain, present, visibility
 from search.breaker import Breaker
-from search.conditions import Clause, Criteria
+from search.conditions import Clause, Criteria, TextPart
 from search.criteria import OpenTerms, read_filters
 from search.fields import FACETS, RELEVANCE, RELEVANCE_WITHOUT_TEXT, SORTS, Sort
 from search.opensearch import EngineFailed, OpenSearchEngine, connect
@@ -38,7 +38,7 @@ from search.response import (
 )
 from search.suggest import suggest
 from search.terms import TermStore
-from search.understand import read_loosely, understand
+from search.understand import read_loosely, relax, understand
 from search.visibility import HiddenCache, Visibility
 from search.vocabulary import nearest
 
@@ -101,14 +101,13 @@ class Searcher:
         reading = await self._read(entity, request, actor)
         plan, only = self._plan(request, reading)
         found, engine, reason = await self._carry_out(plan, only, request.engine)
-        if found.total == 0 and reading.criteria.text:
-            # Nothing fits the text as it was read: each word for itself may still find what is meant.
-            text = read_loosely(request.q, entity=entity, terms=reading.terms)
-            if text and text != reading.criteria.text:
-                criteria = Criteria(entity, reading.criteria.clauses, text)
-                reading = replace(reading, criteria=criteria)
-                plan = replace(plan, criteria=criteria)
-                found, engine, reason = await self._carry_out(plan, only, request.engine)
+        for text in self._other_readings(request, reading) if found.total == 0 else ():
+            criteria = Criteria(entity, reading.criteria.clauses, text)
+            reading = replace(reading, criteria=criteria)
+            plan = replace(plan, criteria=criteria)
+            found, engine, reason = await self._carry_out(plan, only, request.engine)
+            if found.total:
+                break
         response = await self._present(entity, request, reading, plan, found, actor)
         response.engine = engine
         response.engine_reason = reason
@@ -184,6 +183,14 @@ class Searcher:
             explain=request.explain,
         )
         return plan, only
+
+    @staticmethod
+    def _other_readings(request: SearchRequest, reading: _Reading) -> list[tuple[TextPart, ...]]:
+        """When nothing fits the text as it was read: what may still find what is meant, in turn."""
+        text = reading.criteria.text
+        entity = reading.criteria.entity
+        other = (relax(text), read_loosely(request.q, entity=entity, terms=reading.terms))
+        return [each for each in dict.fromkeys(other) if each and each != text]
 
     async def _carry_out(
         self, plan: Plan, only: EngineName | None, wanted: EngineName | None

@@ -39,14 +39,14 @@ def query(criteria: Criteria, filters: Iterable[dict[str, Any]], *, scored: bool
     entity = criteria.entity
     include = [condition(c.condition, entity) for c in criteria.clauses if not c.excludes]
     exclude = [condition(c.condition, entity) for c in criteria.clauses if c.excludes]
-    texts = [text_clause(part, entity) for part in criteria.text]
+    texts = [text_clause(part, entity) for part in criteria.text if part.required]
     filter_clauses = [*filters, *include]
     parts: dict[str, Any] = {}
     if texts and scored:
         parts["must"] = texts
-        whole = _whole_name(criteria)
-        if whole:
-            parts["should"] = whole
+        optional = [text_clause(part, entity) for part in criteria.text if not part.required]
+        if further := [*optional, *_whole_name(criteria)]:
+            parts["should"] = further
     elif texts:
         filter_clauses += texts
     if filter_clauses:
@@ -128,7 +128,8 @@ def text_clause(part: TextPart, entity: Entity) -> dict[str, Any]:
     """A part of the free text as a scoring clause; every score in it is a constant."""
     if part.words:
         return {"bool": {"must": [_best(_word(word, entity)) for word in part.words]}}
-    return _best([_points(condition(a.condition, entity), a.points) for a in part.alternatives])
+    held = [_points(condition(a.condition, entity), a.points) for a in part.alternatives]
+    return _best(held) if part.required else {"bool": {"should": held}}
 
 
 def _points(clause: dict[str, Any], points: int) -> dict[str, Any]:
@@ -156,21 +157,22 @@ def _person_tiers(word: str, path: str) -> Clauses:
         return [*tiers, _points({"prefix": {path: {"value": word}}}, scoring.QUERY_INITIAL)]
     if nicknames:
         tiers.append(_points({"terms": {path: list(nicknames)}}, scoring.NICKNAME))
-    tiers += _loose_tiers(word, path, typo=scoring.TYPO, prefix=scoring.PREFIX)
+    tiers += _loose_tiers(word, path, (scoring.TYPO, scoring.FAR_TYPO), scoring.PREFIX)
     tiers.append(_points({"term": {path: word[0]}}, scoring.RECORD_INITIAL))
     return tiers
 
 
 def _company_tiers(word: str, path: str) -> Clauses:
     exact = _points({"term": {path: word}}, scoring.COMPANY_EXACT)
-    return [exact, *_loose_tiers(word, path, typo=scoring.COMPANY_TYPO, prefix=scoring.COMPANY_PREFIX)]
+    typo = (scoring.COMPANY_TYPO, scoring.COMPANY_FAR_TYPO)
+    return [exact, *_loose_tiers(word, path, typo, scoring.COMPANY_PREFIX)]
 
 
-def _loose_tiers(word: str, path: str, *, typo: int, prefix: int) -> Clauses:
+def _loose_tiers(word: str, path: str, typo: tuple[int, int], prefix: int) -> Clauses:
     tiers: Clauses = []
-    if edits := scoring.typos_allowed(word):
+    for edits, points in enumerate(typo[: scoring.typos_allowed(word)], start=1):
         fuzzy = {"value": word, "fuzziness": edits, "max_expansions": 50}
-        tiers.append(_points({"fuzzy": {path: fuzzy}}, typo))
+        tiers.append(_points({"fuzzy": {path: fuzzy}}, points))
     if scoring.prefix_counts(word):
         tiers.append(_points({"prefix": {path: {"value": word}}}, prefix))
     return tiers
@@ -181,9 +183,12 @@ def _whole_name(criteria: Criteria) -> Clauses:
     clauses: Clauses = []
     for part in criteria.text:
         words = tuple(loose.word for loose in part.words)
-        if words and part.words[0].in_person and (whole := scoring.whole_names(words)):
+        if words and part.words[0].in_person:
             path = CONTACT_FIELDS["name_sort"].path(criteria.entity)
-            clauses.append(_points({"terms": {path: list(whole)}}, scoring.WHOLE_NAME))
+            if whole := scoring.whole_names(words):
+                clauses.append(_points({"terms": {path: list(whole)}}, scoring.WHOLE_NAME))
+            for begin in scoring.initialled_names(words):
+                clauses.append(_points({"prefix": {path: {"value": begin}}}, scoring.WHOLE_NAME))
         if words and part.words[0].in_company:
             path = ORGANIZATION_FIELDS["name_keys"].path(criteria.entity)
             clauses.append(_points({"term": {path: " ".join(words)}}, scoring.WHOLE_COMPANY))

@@ -27,7 +27,7 @@ from search.visibility import Visibility
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _QUERY_CANCELED: Final = "57014"
 # A word of a name is looked up by trigrams from here on; the exact rule then decides.
-_WORD_SIMILARITY: Final = 0.4
+_WORD_SIMILARITY: Final = 0.3
 _ALWAYS_PRESENT: Final = frozenset({"last_refreshed_at"})
 
 

@@ -80,7 +80,7 @@ def where(criteria: Criteria, visibility: Visibility, *, counting: bool = False)
             found.predicates.append(_clause(clause, found))
     if criteria.entity == "organizations" and people:
         found.predicates.append(_employs(people, visibility, found))
-    found.predicates += [_part_holds(part, criteria.entity, found) for part in criteria.text]
+    found.predicates += [_part_holds(part, criteria.entity, found) for part in criteria.text if part.required]
     return found
 
 
@@ -209,10 +209,15 @@ def _part_holds(part: TextPart, entity: Entity, found: Where) -> str:
 
 
 def _part_points(part: TextPart, found: Where) -> str:
-    if not part.words:
+    if not part.words and part.required:
         return _best(_scored_points(a, found) for a in part.alternatives)
+    if not part.words:
+        return " + ".join(_scored_points(a, found) for a in part.alternatives)
     points = [_best(_word_points(word, found)) for word in part.words]
     words = tuple(loose.word for loose in part.words)
+    for begin in scoring.initialled_names(words) if part.words[0].in_person else ():
+        begins = f"c.name_sort LIKE {found.bind(begin + '%')}"
+        points.append(f"CASE WHEN {begins} THEN {scoring.WHOLE_NAME} ELSE 0 END")
     if part.words[0].in_person and (whole := scoring.whole_names(words)):
         points.append(
             f"CASE WHEN c.name_sort = ANY({_texts(found, whole)}) THEN {scoring.WHOLE_NAME} ELSE 0 END"
@@ -244,7 +249,7 @@ def _word_holds(loose: LooseWord, entity: Entity, found: Where) -> str:
     word = loose.word
     if loose.in_person:
         own, nicknames = scoring.spellings(word)
-        forms = [*own, *nicknames, *([word[0]] if len(word) > 1 else [])]
+        forms = [*own, *nicknames, *scoring.swaps(word), *([word[0]] if len(word) > 1 else [])]
         either.append(f"c.name_terms && {_texts(found, forms)}")
         if len(word) == 1:
             either.append(
@@ -260,10 +265,9 @@ def _word_holds(loose: LooseWord, entity: Entity, found: Where) -> str:
 
 def _loose(array: str, word: str, found: Where) -> str:
     """A typo or a prefix of a word in an array of words."""
-    typed = found.bind(word)
     tests = [f"t LIKE {found.bind(word + '%')}"] if scoring.prefix_counts(word) else []
     if edits := scoring.typos_allowed(word):
-        tests.append(f"extensions.levenshtein_less_equal(left(t, 100), {typed}, {edits}) <= {edits}")
+        tests.append(_near_word(word, edits, found))
     return f"EXISTS (SELECT 1 FROM unnest({array}) t WHERE {' OR '.join(tests or ['false'])})"
 
 
@@ -292,7 +296,8 @@ def _word_points(loose: LooseWord, found: Where) -> Iterable[str]:
         if nicknames:
             yield f"CASE WHEN c.name_terms && {_texts(found, nicknames)} THEN {scoring.NICKNAME} ELSE 0 END"
         if len(word) > 1:
-            yield from _loose_points("c.name_terms", word, found, scoring.TYPO, scoring.PREFIX)
+            typo = (scoring.TYPO, scoring.FAR_TYPO)
+            yield from _loose_points("c.name_terms", word, found, typo, scoring.PREFIX)
             first = _texts(found, [word[0]])
             yield f"CASE WHEN c.name_terms && {first} THEN {scoring.RECORD_INITIAL} ELSE 0 END"
         else:
@@ -301,15 +306,23 @@ def _word_points(loose: LooseWord, found: Where) -> Iterable[str]:
         found.names_companies = True
         words = _COMPANY_WORDS.format("o")
         yield f"CASE WHEN {found.bind(word)} = ANY({words}) THEN {scoring.COMPANY_EXACT} ELSE 0 END"
-        yield from _loose_points(words, word, found, scoring.COMPANY_TYPO, scoring.COMPANY_PREFIX)
+        typo = (scoring.COMPANY_TYPO, scoring.COMPANY_FAR_TYPO)
+        yield from _loose_points(words, word, found, typo, scoring.COMPANY_PREFIX)
     for also in loose.also:
         yield _scored_points(also, found)
 
 
-def _loose_points(array: str, word: str, found: Where, typo: int, prefix: int) -> Iterable[str]:
-    if edits := scoring.typos_allowed(word):
-        near = f"extensions.levenshtein_less_equal(left(t, 100), {found.bind(word)}, {edits}) <= {edits}"
-        yield f"CASE WHEN EXISTS (SELECT 1 FROM unnest({array}) t WHERE {near}) THEN {typo} ELSE 0 END"
+def _loose_points(array: str, word: str, found: Where, typo: tuple[int, int], prefix: int) -> Iterable[str]:
+    for edits, points in enumerate(typo[: scoring.typos_allowed(word)], start=1):
+        near = _near_word(word, edits, found)
+        yield f"CASE WHEN EXISTS (SELECT 1 FROM unnest({array}) t WHERE {near}) THEN {points} ELSE 0 END"
+    if swapped := scoring.swaps(word):
+        yield f"CASE WHEN {array} && {_texts(found, swapped)} THEN {typo[0]} ELSE 0 END"
     if scoring.prefix_counts(word):
         begins = f"t LIKE {found.bind(word + '%')}"
         yield f"CASE WHEN EXISTS (SELECT 1 FROM unnest({array}) t WHERE {begins}) THEN {prefix} ELSE 0 END"
+
+
+def _near_word(word: str, edits: int, found: Where) -> str:
+    """A word t is at most so many edits away; the function takes 255 bytes at the most."""
+    return f"extensions.levenshtein_less_equal(left(t, 100), {found.bind(word[:100])}, {edits}) <= {edits}"

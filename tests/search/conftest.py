@@ -1,5 +1,7 @@
 """What the search tests share beyond the stack: a way to leave the database as they found it."""
 
+from dataclasses import replace
+
 import pytest
 
 from db.models import metadata
@@ -15,3 +17,9 @@ def wipe(owner):
         await owner.execute("TRUNCATE app.search_dirty")
 
     return empty
+
+
+@pytest.fixture(scope="session")
+def patient(settings):
+    """The settings with time for OpenSearch on a busy machine, where the test is not about time."""
+    return replace(settings, search=replace(settings.search, time_budget_ms=20_000))

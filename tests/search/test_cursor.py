@@ -1,5 +1,6 @@
 """Cursors are refused with their reason, whatever is done to them."""
 
+import base64
 from datetime import timedelta
 
 import pytest
@@ -72,14 +73,17 @@ def test_every_changed_byte_is_a_forgery(position, change):
     changed = text[:at] + chr((ord(text[at]) + change) % 128) + text[at + 1 :]
     if changed == text:
         return
-    try:
-        decoded = decode(changed)
-    except cursor.BadCursor as refused:
-        assert refused.facts["reason"] == "forged"
-    else:
-        # The last character carries bits that base64 does not use.
-        assert at == len(text) - 1
-        assert decoded[0] == END
+    if at == len(text) - 1 and base64.urlsafe_b64decode(_padded(changed)) == base64.urlsafe_b64decode(
+        _padded(text)
+    ):
+        return  # the last character carries bits that base64 does not use
+    with pytest.raises(cursor.BadCursor) as refused:
+        decode(changed)
+    assert refused.value.facts["reason"] == "forged"
+
+
+def _padded(text):
+    return text.encode("ascii", "replace") + b"=" * (-len(text) % 4)
 
 
 def test_one_by_relevance_expires_and_one_by_field_does_not():

@@ -24,8 +24,8 @@ async def world(db, opensearch, index_prefix, wipe):
 
 
 @pytest.fixture(scope="module")
-async def searcher(db, opensearch, settings):
-    made = Searcher(settings, db, opensearch)
+async def searcher(db, opensearch, patient):
+    made = Searcher(patient, db, opensearch)
     yield made
     await made._breaker.close()
 

@@ -353,7 +353,7 @@ def contact_fits(row: dict[str, Any], name: str, values: Any, *, similar: bool =
     raise LookupError(name)
 
 
-def organization_fits(row: dict[str, Any] | None, name: str, values: Any) -> bool:  # noqa: PLR0911
+def organization_fits(row: dict[str, Any] | None, name: str, values: Any) -> bool:
     if row is None:
         return False
     if name in {"countries", "regions", "cities", "near"}:
