@@ -30,7 +30,7 @@ partg
 partgmbb | ek | ekfr | vvag | aktiengesellschaft | gesellschaft mit beschrankter haftung
 kommanditgesellschaft
 gesmbh | gesellschaft mbh | se | sce | keg
-sa | sas | sasu | sarl | eurl | snc | scop | scp | sca | selarl | selas | gie | societe anonyme
+sa | sa rl | sas | sasu | sarl | eurl | snc | scop | scp | sca | selarl | selas | gie | societe anonyme
 societe par actions simplifiee | societe a responsabilite limitee
 spa | srl | srls | sapa | scarl | scpa | societa per azioni | societa a responsabilita limitata
 sl | slu | sll | sau | sad | sociedad limitada | sociedad anonima | sociedad de responsabilidad limitada
@@ -42,7 +42,7 @@ ab | as | asa | aps | ivs | amba | oy | oyj | ky | ehf | hf | ohf | publ | aktie
 aksjeselskap | osakeyhtio | julkinen osakeyhtio
 ou | uab | aktsiaselts | osauhing
 doo | dd | ad | dno | jsc | ojsc | pjsc | cjsc | ooo | oao | zao | pao | tov | joint stock company
-sp zoo | spzoo | spj | spk | sp j | sp k | spolka akcyjna | spolka z ograniczona odpowiedzialnoscia
+sp zoo | sp z oo | spzoo | spj | spk | sp j | sp k | spolka akcyjna | spolka z ograniczona odpowiedzialnoscia
 spolka jawna | sro | spol sro | zrt | nyrt | kft | bt | kkt | eood | ood | ead
 anonim sirketi | limited sirketi | ltd sti | sanayi ve ticaret | san ve tic
 kk | gk | yk | kabushiki kaisha | godo kaisha | kabushikikaisha | yugen kaisha
@@ -63,6 +63,8 @@ _EAST_ASIAN: Final = re.compile(
     r"|株式会社|有限会社|合同会社|合資会社|一般社団法人|[(（]株[)）]|[(（]有[)）]|㈱|㈲"
     r"|주식회사|유한회사|[(（]주[)）]|㈜"
 )
+# S.p.A., J.P. Morgan: the dots join what they stand between, and nothing before it ("Plan B S.A.").
+_ABBREVIATION: Final = re.compile(r"\b(?:[a-z]\.)+[a-z]\b\.?")
 _FINAL_PARENTHESIS: Final = re.compile(r"^(.*?)\(([^()]*)\)\W*$", re.DOTALL)
 
 
@@ -92,7 +94,7 @@ def company_key(name: str) -> str:
         # "Alphabet Inc. (Class A)": the class is part of the name, the form before it is not.
         head, tail = _words(found[1]), _words(found[2])
         if head and tail:
-            kept = _strip(head) + tail
+            kept = _strip(_words(" ".join([*_strip(head), *tail])))
     return " ".join(kept)
 
 
@@ -105,9 +107,10 @@ def _words(name: str) -> list[str]:
     """Folded words, runs of single characters joined ("A. O. Smith" = "AO Smith"), every "and" the same."""
     if not name.isascii():
         name = _EAST_ASIAN.sub(" ", name) if _EAST_ASIAN.sub("", name).strip() else name
-    words = _joined(
-        tokens(name.replace("&", " and ").replace("+", " and ") if "&" in name or "+" in name else name)
-    )
+    folded = fold(name).replace("&", " and ").replace("+", " and ")
+    if "." in folded:
+        folded = _ABBREVIATION.sub(lambda dotted: dotted.group().replace(".", ""), folded)
+    words = _joined(tokens(folded))
     last = len(words) - 1
     return [
         "and"

@@ -323,7 +323,7 @@ def _parts(word: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=16_384)
 def _other_form(word: str) -> str:
-    """The base form of a known word, for phrases that the table has with that one: consultora -> consultor."""
+    """The base form of a known word, for phrases that have only that one: consultora -> consultor."""
     if len(word) < _SHORTEST_COMPOUND:
         return word
     return next(iter(_base(word, lexicon().words)), word)
