@@ -224,9 +224,8 @@ def _part_points(part: TextPart, found: Where) -> str:
         )
     if part.words[0].in_company:
         key = found.bind(" ".join(words))
-        points.append(
-            f"CASE WHEN o.name_key = {key} OR {key} = ANY(o.alias_keys) THEN {scoring.WHOLE_COMPANY} ELSE 0 END"
-        )
+        named = f"o.name_key = {key} OR {key} = ANY(o.alias_keys)"
+        points.append(f"CASE WHEN {named} THEN {scoring.WHOLE_COMPANY} ELSE 0 END")
     return " + ".join(points)
 
 

@@ -156,10 +156,11 @@ async def _begins_or_has(
     rows = {row[0]: row[1] for row in first}
     if len(rows) < limit and len(word) > 1:
         escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        has = f"{trigrams} LIKE :pattern AND {visible} ORDER BY {key} LIMIT :limit"
+        words = f"({trigrams} LIKE :first OR {trigrams} LIKE :later)"
+        has = f"{words} AND {visible} ORDER BY {key} LIMIT :limit"
         second = await session.execute(
             text(f"SELECT {columns} FROM {table} WHERE {has}"),
-            parameters | {"pattern": f"% {escaped}%", "limit": limit},
+            parameters | {"first": f"{escaped}%", "later": f"% {escaped}%", "limit": limit},
         )
         rows |= {row[0]: row[1] for row in second if row[0] not in rows}
     return list(rows.items())[:limit]

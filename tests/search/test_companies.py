@@ -63,6 +63,7 @@ def test_ways_of_writing_one_name_share_the_key(names):
         ("AS Roma", "as roma"),
         ("CV-Library", "cv library"),
         ("E.ON SE", "e on"),
+        ("HT&E Limited", "ht and e"),
         ("Holdings Limited Partners", "holdings limited partners"),
     ],
 )
