@@ -111,14 +111,14 @@ def _words(name: str) -> list[str]:
     if "." in folded:
         folded = _ABBREVIATION.sub(lambda dotted: dotted.group().replace(".", ""), folded)
     words = _joined(tokens(folded))
-    last = len(words) - 1
-    return [
-        "and"
-        if word in _AND
-        or (word in _SHORT_AND and 0 < i < last and len(words[i - 1]) > 1 and len(words[i + 1]) > 1)
-        else word
-        for i, word in enumerate(words)
-    ]
+    return ["and" if word in _AND or _joins(words, place) else word for place, word in enumerate(words)]
+
+
+def _joins(words: list[str], place: int) -> bool:
+    """Whether the single letter in this place is an "and": "Ortega y Gasset", but not "HT & E"."""
+    if words[place] not in _SHORT_AND or not 0 < place < len(words) - 1:
+        return False
+    return all(len(word) > 1 and word not in _AND for word in (words[place - 1], words[place + 1]))
 
 
 def _joined(words: list[str]) -> list[str]:
