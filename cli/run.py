@@ -48,7 +48,7 @@ _OTHER_DATA: Final = text("""
 class DidNotStart(LeadFuelError):
     """The API or the worker ended, or did not answer in time."""
 
-    slug = "did-not-start"
+    slug = "run-failed"
     title = "LeadFuel did not start"
 
 
