@@ -49,10 +49,17 @@ _OPEN_END_WORDS = """
 """
 _OPEN_END = frozenset(word.strip() for word in _OPEN_END_WORDS.split("|"))
 
-_ISO = re.compile(r"^(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?$")
 _FIGURES = re.compile(r"^(\d{1,4})([./\-\s])\s*(\d{1,2})\2\s*(\d{1,4})(?:,?[T ]\s*\d{1,2}:\d{2}.*)?$")
-_YEAR_MONTH = re.compile(r"^(\d{4})[-/.](\d{1,2})$|^(\d{1,2})[-/.](\d{4})$")
-_WORDS = re.compile(r"^(?:[^\W\d]+[,.]?\s+)?(?=.*[^\W\d]{3})(.+)$")
+_DIGITS = re.compile(r"(\d{4}|\d{5}|\d{8}|\d{10}|\d{13})(?:\.\d+)?", re.ASCII)
+# The forms that leave no doubt, the commonest first.
+_FORMS = (
+    re.compile(r"^(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})(?:[T ].*)?$"),
+    re.compile(r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})$"),
+    re.compile(r"^(?P<month>\d{1,2})[-/.](?P<year>\d{4})$"),
+    re.compile(r"^(?P<year>\d{4})[年년]\s*(?P<month>\d{1,2})[月월]\s*(?P<day>\d{1,2})[日일]"),
+    re.compile(r"^Q(?P<quarter>[1-4])[ /-]?(?P<year>\d{4})$", re.IGNORECASE),
+    re.compile(r"^(?P<year>\d{4})[ /-]?Q(?P<quarter>[1-4])$", re.IGNORECASE),
+)
 _TOKEN = re.compile(r"\d+|[^\W\d]+")
 _TIME = re.compile(r"[T ,]+(?:at |um |à )?\d{1,2}:\d{2}.*$")
 
@@ -81,21 +88,16 @@ def read_date(text: str, habit: DateHabit = UNKNOWN_ORDER) -> date:
     "2021-03" and "March 2021" are the first of the month, "2021" the first of January.
     """
     text = text.strip()
-    iso = _ISO.match(text)
-    if iso:
-        return _date(int(iso[1]), int(iso[2]), int(iso[3]))
-    if text.isascii() and text.isdigit():
-        return _from_digits(text)
+    found = next((match for form in _FORMS if (match := form.match(text))), None)
+    if found:
+        parts = found.groupdict()
+        month = int(parts["quarter"]) * 3 - 2 if "quarter" in parts else int(parts["month"])
+        return _date(int(parts["year"]), month, int(parts.get("day") or 1))
+    digits = _DIGITS.fullmatch(text)
+    if digits:
+        return _from_digits(digits[1])
     figures = _FIGURES.match(text)
-    if figures:
-        return _from_figures(figures, habit)
-    short = _YEAR_MONTH.match(text)
-    if short:
-        return _date(int(short[1] or short[4]), int(short[2] or short[3]), 1)
-    decimal = re.fullmatch(r"(\d{4,5})\.\d+", text)
-    if decimal:
-        return _from_digits(decimal[1])
-    return _from_words(text)
+    return _from_figures(figures, habit) if figures else _from_words(text)
 
 
 def read_datetime(text: str, habit: DateHabit = UNKNOWN_ORDER) -> datetime:

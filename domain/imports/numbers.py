@@ -8,7 +8,7 @@ reading is the likelier one, and `number_doubt` says so for the report.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
@@ -79,14 +79,7 @@ def read_number(text: str, habit: NumberHabit = UNKNOWN_HABIT) -> Decimal:
     sign = -1 if bare.startswith("-") or (bare.startswith("(") and bare.endswith(")")) else 1
     bare = bare.strip("-+()")
     if not bare or not all(c in "0123456789.," for c in bare) or not any(c.isdigit() for c in bare):
-        try:
-            return (
-                Decimal(text.strip())
-                if re.fullmatch(r"[-+]?\d+(\.\d+)?[eE][-+]?\d{1,2}", text.strip())
-                else _fail()
-            )
-        except InvalidOperation:
-            return _fail()
+        return Decimal(text.strip()) if _SCIENTIFIC.fullmatch(text.strip()) else _fail()
     mark = _decimal_mark(bare)
     if mark is None:
         single = next((m for m in ".," if m in bare), None)
@@ -124,6 +117,8 @@ def number_doubt(text: str, habit: NumberHabit, *, whole: bool = False) -> str |
 _AMBIGUOUS = re.compile(r"(?<![\d.,])([1-9]\d{0,2}[.,]\d{3})(?![\d.,]) ?([^\W\d_]*)")
 
 
+_SCIENTIFIC = re.compile(r"[-+]?\d+(?:\.\d+)?[eE][-+]?\d{1,2}")
+_YEAR_BEHIND = re.compile(r"\s*\((?:FY|in)?\s*\d{4}\)$", re.IGNORECASE)
 _GROUP_OR_DECIMALS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 
 # ---- sizes: headcount and money share the grammar of "about 1.5k - 2k+" ----
@@ -149,14 +144,16 @@ _STRICT_UNDER = re.compile(
 _STRICT_OVER = re.compile(
     r"^(?:>(?!=)|over|more than|above|mehr als|über|plus de|más de|mas de|greater)", re.IGNORECASE
 )
-_BETWEEN = re.compile(r"\s*(?:-|–|—|−|\bto\b|\bbis\b|\bà\b|\band\b|\bund\b|\.\.\.?|…)\s*", re.IGNORECASE)
+_BETWEEN = re.compile(
+    r"\s*(?:[-\u2010-\u2015−]|\bto\b|\bbis\b|\bà\b|\band\b|\bund\b|\.\.\.?|…)\s*", re.IGNORECASE
+)
 _BETWEEN_WORD = re.compile(r"^(?:between|zwischen|entre|from|von|de)\s+", re.IGNORECASE)
 _SIZE = re.compile(
     r"^(\d[\d.,'’ \u00a0\u202f]*)\s*([^\W\d_]*)\.?\s*(\+|plus\b|oder mehr|or more|et plus|y más)?\s*$",
     re.IGNORECASE,
 )
 _PEOPLE = re.compile(
-    r"\s*\b(?:employees?|people|persons?|staff|fte'?s?|mitarbeiter(?:innen|\(?:?\*?innen\)?)?|beschäftigte|"
+    r"\s*\b(?:employ[ée]e?s?|people|persons?|staff|fte'?s?|mitarbeiter(?:innen|\(?:?\*?innen\)?)?|beschäftigte|"
     r"angestellte|salari[ée]s?|empleados|collaborateurs|personnes|personas|headcount|workers|ma)\b\.?",
     re.IGNORECASE,
 )
@@ -240,16 +237,29 @@ def _take_currency(text: str) -> tuple[str, str | None]:
         named = named or code
         return " "
 
-    # "1.5Mio" and "10mUSD" run together: set figures and letters apart first.
-    apart = re.sub(r"(?<=\d)(?=[^\W\d_])|(?<=[kmbKMB])(?=(?:USD|EUR|GBP|CHF)\b)", " ", text)
-    whole = re.sub(r"(?<=\d)[.,][-–—]+(?=\s|$)", "", apart)  # "CHF 5.-"
-    return re.sub(r"\s+", " ", _CURRENCY_MARK.sub(take, whole)).strip(), named
+    apart = _JOINED_UNIT.sub(r"\1 \2", _RUN_TOGETHER.sub(" ", text))
+    whole = _SWISS_CENTS.sub("", apart)
+    bare = " ".join(_CURRENCY_MARK.sub(take, whole).split())
+    leading = _UNIT_FIRST.fullmatch(bare)
+    if leading and fold(leading[1]) in SCALES:  # "TEUR 500"
+        bare = f"{leading[2]} {leading[1]}"
+    return bare, named
+
+
+# "1.5Mio" and "USD1.2bn": figures and letters are set apart; so are "10m" and "USD", "T" and "EUR".
+_RUN_TOGETHER = re.compile(r"(?<=\d)(?=[^\W\d_])(?!e[-+]?\d)|(?<=[^\W\d_])(?<!\de)(?=\d)", re.IGNORECASE)
+_JOINED_UNIT = re.compile(r"\b([kmbt])(USD|EUR|GBP|CHF|SEK|NOK|DKK)\b", re.IGNORECASE)
+_UNIT_FIRST = re.compile(r"([^\W\d_]+)\.? (\d[\d.,' ]*)")
+_SWISS_CENTS = re.compile(r"(?<=\d)[.,][-–—]+(?=\s|$)")  # "CHF 5.-"
 
 
 def _read_range(text: str, habit: NumberHabit, *, whole: bool) -> tuple[Decimal | None, Decimal | None]:
-    bare = _ABOUT.sub("", text)
+    bare = _ABOUT.sub("", _YEAR_BEHIND.sub("", text))
     if not bare:
         raise ValueProblem("is not a number")
+    if _SCIENTIFIC.fullmatch(bare):
+        value = read_number(bare, habit)
+        return value, value
     step = Decimal(1 if whole else 0)
     over, under = _OVER.match(bare), _UNDER.match(bare)
     if over and not _BETWEEN.search(bare[over.end() :]):
@@ -279,10 +289,12 @@ def _read_range(text: str, habit: NumberHabit, *, whole: bool) -> tuple[Decimal 
 def _size(text: str, habit: NumberHabit, *, whole: bool) -> tuple[Decimal, int, bool]:
     """(value, the scale its unit gave, whether it says "or more")."""
     found = _SIZE.match(text.strip())
-    unit = found[2].lower() if found else ""
-    if found is None or (unit and fold(unit) not in SCALES):
+    unit = fold(found[2]) if found else ""
+    open_ended = unit == "plus"
+    unit = "" if open_ended else unit
+    if found is None or (unit and unit not in SCALES):
         raise ValueProblem("is not a number or a range of numbers")
-    scale = SCALES.get(fold(unit), 1)
+    scale = SCALES.get(unit, 1)
     number = found[1].strip()
     if whole and scale == 1 and _GROUP_OR_DECIMALS.fullmatch(number):
         value = read_number(number, habit)
@@ -295,7 +307,7 @@ def _size(text: str, habit: NumberHabit, *, whole: bool) -> tuple[Decimal, int, 
     value *= scale
     if whole and value != value.to_integral_value():
         raise ValueProblem("is not a whole number")
-    return value, scale, bool(found[3])
+    return value, scale, open_ended or bool(found[3])
 
 
 _YEAR = re.compile(r"(?<!\d)(1[0-9]\d{2}|20\d{2}|21\d{2})(?!\d)")

@@ -63,10 +63,19 @@ __all__ = [
 _NO_NAME = frozenset(
     {"n/a", "#n/a", "-", "--", "---", "–", "—", ".", "?", "??", "(null)", "(none)", "(blank)", "<null>"}
 )
-_NO_VALUE = "na n.a. n.a nan null none nil #value! #ref! #name? #null! unknown undefined k.a. s/o"
+_NO_VALUE = "na n.a. n.a nan null none nil unknown undefined k.a. s/o #value! #ref! #name? #null!"
 _NOTHING = _NO_NAME.union(
     _NO_VALUE.split(),
-    ("not available", "not applicable", "keine angabe", "n / a", "(not set)", "not set"),
+    (
+        "0000-00-00",
+        "1900-01-00",
+        "not available",
+        "not applicable",
+        "keine angabe",
+        "n / a",
+        "(not set)",
+        "not set",
+    ),
 )
 
 
@@ -157,8 +166,14 @@ def email_key(email: str) -> str:
     return email.lower()
 
 
+_REMARK = re.compile(r"\s*\([^()]*\)$")  # "anna@acme.com (work)"
+
+
 def _unusual_email(text: str) -> str:
-    bare = clean(text).strip(" '\"\t,;.")
+    bare = _REMARK.sub("", clean(text)).strip(" '\"\t,;.")
+    several = [part for part in re.split(r"[\s;,|/]+", bare) if part]
+    if len(several) > 1 and all(_PLAIN_EMAIL.fullmatch(part) for part in several):
+        return read_email(several[0])
     named = _NAMED_EMAIL.match(bare)
     bare = (named[1] if named else bare).strip()
     if bare[:7].lower() == "mailto:":
@@ -325,6 +340,7 @@ _LABEL_BEFORE = re.compile(
     r"^(?:(?:tel(?:efon|éfono|ephone)?|phone|mobile?|handy|cell|fax|t|m|p|ph|office|work|direct)\.?\s*:\s*|tel:)",
     re.IGNORECASE,
 )
+_SEVERAL_PHONES = re.compile(r"[;,|]|\s/\s|\s(?:or|oder|ou|o)\s")
 _PHONE_MARKS = str.maketrans("", "", " -.()/\u00a0\u2010\u2011\u2012\u2013\u202f")
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}")
 _ZERO_KEEPERS = frozenset({39, 378, 379, 225, 241, 242})  # Italy and others dial the leading zero from abroad
@@ -337,20 +353,19 @@ def read_phone(text: str, country: str | None = None) -> str:
     The lengths of the country's plan are checked, not what is in use: 555-01xx, which stands for nobody,
     is kept.
     """
-    bare = _EXTENSION.sub("", _LABEL_BEFORE.sub("", text.strip()))
-    digits = bare.translate(_PHONE_MARKS)
-    if digits.startswith("00"):
-        digits = "+" + digits[2:]
-    if _INTERNATIONAL.fullmatch(digits) and "(0)" not in bare:
-        quick = _quick_phone(digits)
-        if quick is not None:
-            return quick
-    if country in {"US", "CA"} and digits.isascii() and digits.isdigit():
-        if len(digits) == 10 and digits[0] not in "01":
-            return _not_repeated("+1" + digits)
-        if len(digits) == 11 and digits[0] == "1" and digits[1] not in "01":
-            return _not_repeated("+" + digits)
-    return _parsed_phone(bare.replace("(0)", "") if digits.startswith("+") else bare, country)
+    digits = text.strip().translate(_PHONE_MARKS)
+    if digits[:1] == "+":
+        quick = _quick_phone(digits) if "(0)" not in text and _INTERNATIONAL.fullmatch(digits) else None
+    else:
+        quick = _north_american(digits) if country in {"US", "CA"} else None
+    return _unusual_phone(text, country) if quick is None else _not_repeated(quick)
+
+
+def _north_american(digits: str) -> str | None:
+    national = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
+    if len(national) == 10 and national.isascii() and national.isdigit() and national[0] not in "01":
+        return "+1" + national
+    return None
 
 
 def _quick_phone(digits: str) -> str | None:
@@ -361,7 +376,7 @@ def _quick_phone(digits: str) -> str | None:
     national = digits[1 + len(str(code)) :]
     if national[0] == "0" and code not in _ZERO_KEEPERS:
         return None
-    return _not_repeated(digits) if len(national) in _possible_lengths(code) else None
+    return digits if len(national) in _possible_lengths(code) else None
 
 
 def _calling_code(digits: str) -> int:
@@ -383,8 +398,20 @@ def _possible_lengths(code: int) -> frozenset[int]:
     return frozenset(found.general_desc.possible_length) if found else frozenset()
 
 
-def _parsed_phone(text: str, country: str | None) -> str:
-    if not 6 <= sum(c.isdigit() for c in text) <= 17:
+def _unusual_phone(text: str, country: str | None) -> str:
+    """The thorough way, for numbers with a label, an extension, a second number, or none of a plain form."""
+    first, *others = _SEVERAL_PHONES.split(text)
+    if others and all(sum(map(str.isdigit, part)) >= 7 for part in (first, *others)):
+        text = first
+    text = _EXTENSION.sub("", _LABEL_BEFORE.sub("", text.strip())).strip(" '\"")
+    if text.startswith("00"):
+        text = "+" + text[2:]
+    if text.startswith("+"):
+        text = text.replace("(0)", "")
+    digits = [c for c in text if c.isdigit()]
+    if len(digits) > 6 and len(set(digits)) == 1:
+        raise ValueProblem("is a placeholder, not a phone number")
+    if not 6 <= len(digits) <= 17:
         raise ValueProblem("is not a phone number")
     try:
         number = phonenumbers.parse(text, country)

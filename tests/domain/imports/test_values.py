@@ -31,6 +31,8 @@ DAY_FIRST = DateHabit(day_first=True, sure=True)
         ("anna@müller.de", "anna@xn--mller-kva.de"),
         ("jörg@acme.de", "jörg@acme.de"),
         ("o'brien+x@acme.io", "o'brien+x@acme.io"),
+        ("anna@acme.com (work)", "anna@acme.com"),
+        ("info@acme.de; sales@acme.de", "info@acme.de"),
     ],
 )
 def test_an_address_is_read(text, expected):
@@ -89,6 +91,7 @@ def test_an_address_that_was_read_is_read_again_as_itself(email):
         ("+44 20 7946 0958", None, "+442079460958"),
         ("+39 06 69812345", None, "+390669812345"),
         ("+1-202-555-0143 x12", "DE", "+12025550143"),
+        ("202-224-3441 / 202-224-3442", "US", "+12022243441"),
     ],
 )
 def test_a_phone_number_becomes_e164(text, country, expected):
@@ -217,6 +220,9 @@ def test_a_companys_page_is_no_persons_profile():
         ("about 300", (300, 300)),
         ("ca. 300 Mitarbeiter", (300, 300)),
         ("1–10 employees", (1, 10)),
+        ("11‑50 employés", (11, 50)),
+        ("500 plus", (500, None)),
+        ("120 (2024)", (120, 120)),
         ("Self-employed", (1, 1)),
         ("10-Jan", (1, 10)),
         ("Nov-50", (11, 50)),
@@ -257,6 +263,11 @@ def test_what_is_no_headcount_is_refused(text):
         ("CHF 3 Mio", (3_000_000, 3_000_000, "CHF")),
         ("R$ 10 milhões", (10_000_000, 10_000_000, "BRL")),
         ("₹10 crore", (100_000_000, 100_000_000, "INR")),
+        ("USD1.2bn", (1_200_000_000, 1_200_000_000, "USD")),
+        ("TEUR 500", (500_000, 500_000, "EUR")),
+        ("120 MSEK", (120_000_000, 120_000_000, "SEK")),
+        ("1.5E+09", (1_500_000_000, 1_500_000_000, None)),
+        ("$3.2M (2021)", (3_200_000, 3_200_000, "USD")),
         ("£500k", (500_000, 500_000, "GBP")),
         ("CHF 1'500.-", (1500, 1500, "CHF")),
         ("2 mio. kr.", (2_000_000, 2_000_000, None)),
@@ -375,6 +386,8 @@ def test_no_year_is_refused():
         ("Mar 2021", date(2021, 3, 1)),
         ("Mar-21", date(2021, 3, 1)),
         ("2021", date(2021, 1, 1)),
+        ("2021年11月5日", date(2021, 11, 5)),
+        ("Q3 2021", date(2021, 7, 1)),
     ],
 )
 def test_dates_of_every_usual_form(text, expected):
