@@ -100,7 +100,7 @@ _VOID: Final = Concept("", (), None, "modifier", None, None, 0)
 _PARTNERSHIPS: Final = Concept(
     "partnerships", ("partnerships",), None, "topic", None, "business_development", 5
 )
-_CHIEF_OFFICER: Final = Concept("chief", ("chief",), None, "prefix", "c_suite", None, 0)
+_CHIEF_OFFICER: Final = Concept("chief", ("chief",), None, "prefix", "c_suite", "executive", 0)
 _STAFF_SENIOR: Final = Concept("staff", ("staff",), None, "modifier", "senior", None, 0)
 
 
