@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
-from litestar import Litestar, Request, Response
+from litestar import Litestar
 from litestar.config.cors import CORSConfig
-from litestar.exceptions import HTTPException, MethodNotAllowedException
+from litestar.exceptions import HTTPException
 
 from api import openapi, problems
 from api.edge import Edge
@@ -28,7 +28,7 @@ from api.routes import (
 )
 from api.services import open_services
 from core import logs
-from core.errors import LeadFuelError, NotFound
+from core.errors import LeadFuelError
 from core.settings import ApiSettings, Settings
 from domain import tokens
 
@@ -61,7 +61,6 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=handlers(OPERATIONS),
         lifespan=[services],
         exception_handlers={
-            MethodNotAllowedException: _not_allowed,
             HTTPException: problems.handle,
             LeadFuelError: problems.handle,
             Exception: problems.handle,
@@ -90,13 +89,6 @@ def factory() -> Litestar:
     settings = Settings.from_env()
     logs.configure(level=settings.api.log_level)
     return create_app(settings)
-
-
-def _not_allowed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """`GET /v1/contacts/search` asks for the person "search", who does not exist: the verb is fine."""
-    if any(op.method == request.method and op.fits(request.scope["path"]) for op in OPERATIONS):
-        return problems.handle(request, NotFound("There is no such record."))
-    return problems.handle(request, error)
 
 
 def _cors(settings: ApiSettings) -> CORSConfig | None:

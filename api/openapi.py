@@ -80,9 +80,11 @@ def _components(operations: Sequence[Operation]) -> Schemas:
     for op in operations:
         kinds += [kind for kind in (op.body_type, op.answer_type) if _is_described(op, kind)]
     _, components = msgspec.json.schema_components(_distinct(kinds), ref_template=_REF)
-    for schema in components.values():
+    for name, schema in components.items():
         _close(schema)
-        _bar_nul(schema)
+        # An error may quote whatever was sent.
+        if name not in {Problem.__name__, FieldError.__name__}:
+            _bar_nul(schema)
     return dict(sorted(components.items()))
 
 

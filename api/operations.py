@@ -129,10 +129,6 @@ class Operation:
     def is_limited(self) -> bool:
         return self.access != "public"
 
-    def fits(self, path: str) -> bool:
-        """Whether a path could be one of this operation's."""
-        return re.fullmatch(_PARAMETER.sub("[^/]+", self.path), path) is not None
-
 
 def handlers(operations: Iterable[Operation]) -> list[HTTPRouteHandler]:
     """Litestar's own kind of thing: one handler per path, so that `Allow` names all of its verbs."""

@@ -1,10 +1,13 @@
 """Files of records, uploaded by administrators and run by the worker."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from tempfile import SpooledTemporaryFile
+from typing import IO, Annotated, Any, Final, Literal
 from uuid import UUID
 
+import msgspec
 from msgspec import Meta
 
 from api import body as intake
@@ -28,25 +31,32 @@ PIECE_BYTES: Final = 4 * 1024 * 1024
 _FORM_BYTES: Final = 1024 * 1024
 _REJECTS_AT_ONCE: Final = 1_000
 
-Name = Annotated[str, Meta(min_length=1, max_length=100)]
+# A source is a name in the books for ever, so it is one that can be typed anywhere.
+SourceName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/-]{0,99}$",
+        description="Where the records come from",
+        examples=["crm"],
+    ),
+]
 
 
 class ImportForm(Form, frozen=True):
-    """How the file is to be read. The fields come before the file."""
+    """How the file is to be read."""
 
     entity: Literal["contacts", "organizations", "employment"]
-    source: Annotated[
-        str, Meta(min_length=1, max_length=100, description="Where the file comes from, as in `crm`")
-    ]
+    source: SourceName
     dry_run: Annotated[bool, Meta(description="Count and show the first rows; write nothing")] = False
     mapping: (
         Annotated[str, Meta(max_length=uploads.MAX_FIELD_BYTES, description="The text of a mapping file")]
         | None
     ) = None
-    delimiter: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
-    encoding: Name | None = None
-    companies_source: Annotated[Name, Meta(description="Whose keys name the companies")] | None = None
-    contacts_source: Annotated[Name, Meta(description="Whose keys name the people")] | None = None
+    delimiter: Annotated[str, Meta(pattern="^[^A-Za-z0-9]$", examples=[";"])] | None = None
+    encoding: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,40}$", examples=["utf-8"])] | None = None
+    # Whose keys the rows name companies and people by, where that is not the source itself.
+    companies_source: SourceName | None = None
+    contacts_source: SourceName | None = None
 
 
 class ImportPath(Form, frozen=True):
@@ -93,116 +103,73 @@ class ImportsAnswer(Answer):
     tag="Imports",
     summary="Upload a file and import it",
     access="admin",
+    session="service",
     status=202,
     upload=ImportForm,
     errors=(uploads.BadForm, EmptyUpload, BadMapping),
     links=dict.fromkeys(("show_import", "download_rejects"), ("import_id", "/id")),
 )
 async def create_import(call: Call) -> ImportAnswer:
-    """A CSV or TSV file, plain or gzipped, as `file` of a multipart form, behind the fields that say how to
+    """A CSV or TSV file, plain or gzipped, as `file` of a multipart form, beside the fields that say how to
     read it. The worker imports it; `GET /v1/imports/{import_id}` tells how far it is. With `dry_run`
     nothing is written.
     """
-    database = call.services.database
     limit_bytes = call.services.settings.api.upload_limit_bytes
-    form = uploads.read_form(call.request, limit_bytes=limit_bytes + _FORM_BYTES)
-    upload = _Upload(call, database, limit_bytes)
-    try:
-        async for event in form:
-            await upload.take(event)
-        started = await upload.finish()
-    except BaseException:
-        await upload.give_up()
-        raise
+    # On disk beyond one piece. The database is asked only when all has come: a slow client holds no
+    # connection, and an upload that breaks off leaves nothing.
+    with SpooledTemporaryFile(max_size=PIECE_BYTES) as file:
+        upload = await _receive(call, file, limit_bytes)
+        form = intake.convert(upload.fields, ImportForm)
+        if upload.filename is None:
+            raise EmptyUpload(
+                "The form has no file.", errors=[{"path": "file", "message": "A file is needed."}]
+            )
+        created = await jobs.create_import(
+            call.session,
+            user_id=call.user_id,
+            filename=clean(upload.filename)[-200:] or None,
+            **msgspec.structs.asdict(form),
+        )
+        file.seek(0)
+        for seq, piece in enumerate(iter(lambda: file.read(PIECE_BYTES), b"")):
+            await jobs.append_chunk(call.session, import_id=created.id, seq=seq, data=piece)
+    started = await jobs.start(call.session, import_id=created.id)
     call.response_headers["Location"] = f"/v1/imports/{started.id}"
     return _answer(started)
 
 
+@dataclass(slots=True)
 class _Upload:
-    """A form on its way into the database: each piece of the file is stored when it has come."""
+    """What a form has brought, beside the content of its file."""
 
-    def __init__(self, call: Call, database: Database, limit_bytes: int) -> None:
-        self._call = call
-        self._database = database
-        self._limit_bytes = limit_bytes
-        self._fields: dict[str, str] = {}
-        self._import_id: ImportId | None = None
-        self._buffer = bytearray()
-        self._size = 0
-        self._next = 0
+    fields: dict[str, str] = field(default_factory=dict)
+    filename: str | None = None
+    size: int = 0
 
-    async def take(self, event: uploads.Event) -> None:
+
+async def _receive(call: Call, file: IO[bytes], limit_bytes: int) -> _Upload:
+    upload = _Upload()
+    async for event in uploads.read_form(call.request, limit_bytes=limit_bytes + _FORM_BYTES):
         if isinstance(event, uploads.FormField):
-            self._take_field(event)
+            if event.name in upload.fields or event.name == "file":
+                raise _refused(event.name, "Each field is given once, and `file` is a file.")
+            upload.fields[event.name] = event.value
         elif isinstance(event, uploads.FileStart):
-            await self._begin(event)
+            if event.name != "file" or upload.filename is not None:
+                raise _refused(event.name, "The form has one file, and it is called `file`.")
+            upload.filename = event.filename
         else:
-            self._size += len(event.data)
-            if self._size > self._limit_bytes:
+            upload.size += len(event.data)
+            if upload.size > limit_bytes:
                 raise intake.TooLarge(
-                    f"A file to import has {self._limit_bytes:,} bytes at the most.",
-                    limit_bytes=self._limit_bytes,
+                    f"A file to import has {limit_bytes:,} bytes at the most.", limit_bytes=limit_bytes
                 )
-            self._buffer += event.data
-            if len(self._buffer) >= PIECE_BYTES:
-                await self._store()
+            file.write(event.data)
+    return upload
 
-    async def finish(self) -> Import:
-        """Hand the import to the worker."""
-        if self._import_id is None:
-            # The fields' own mistakes come first.
-            intake.convert(self._fields, ImportForm)
-            raise EmptyUpload(
-                "The form has no file.", errors=[{"path": "file", "message": "A file is needed."}]
-            )
-        if self._buffer:
-            await self._store()
-        async with self._database.transaction(SERVICE) as session:
-            return await jobs.start(session, import_id=self._import_id)
 
-    async def give_up(self) -> None:
-        """Leave nothing of an upload that broke off."""
-        if self._import_id is not None:
-            async with self._database.transaction(SERVICE) as session:
-                await jobs.discard(session, import_id=self._import_id)
-
-    def _take_field(self, event: uploads.FormField) -> None:
-        if self._import_id is not None or event.name in self._fields:
-            message = "Each field is given once, and before the file."
-            raise intake.WrongShape(message, errors=[{"path": event.name[:80], "message": message}])
-        self._fields[event.name] = event.value
-
-    async def _begin(self, event: uploads.FileStart) -> None:
-        if event.name != "file" or self._import_id is not None:
-            message = "The form has one file, and it is called `file`."
-            raise intake.WrongShape(message, errors=[{"path": event.name[:80], "message": message}])
-        form = intake.convert(self._fields, ImportForm)
-        filename = clean(event.filename)[-200:] or None
-        async with self._database.transaction(SERVICE) as session:
-            created = await jobs.create_import(
-                session,
-                user_id=self._call.user_id,
-                entity=form.entity,
-                source=form.source,
-                filename=filename,
-                dry_run=form.dry_run,
-                mapping=form.mapping,
-                delimiter=form.delimiter,
-                encoding=form.encoding,
-                companies_source=form.companies_source,
-                contacts_source=form.contacts_source,
-            )
-        self._import_id = created.id
-
-    async def _store(self) -> None:
-        if self._import_id is None:
-            return
-        async with self._database.transaction(SERVICE) as session:
-            await jobs.append_chunk(
-                session, import_id=self._import_id, seq=self._next, data=bytes(self._buffer)
-            )
-        self._next += 1
-        self._buffer.clear()
+def _refused(name: str, message: str) -> intake.WrongShape:
+    return intake.WrongShape(message, errors=[{"path": name[:80], "message": message}])
 
 
 @operation(

@@ -90,7 +90,7 @@ async def count_organizations(call: Call, body: CountRequest) -> CountResponse:
 
 
 def _check_engine(call: Call, request: CountRequest) -> None:
-    """Naming the engine is for an administrator who compares them: anybody else could load the slower one."""
+    """Naming the engine is for administrators who compare them: anybody else could load the slower one."""
     if request.engine is not None and call.user.role != "admin":
         raise NotAllowed("Only an administrator may choose the engine.")
 

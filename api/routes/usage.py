@@ -1,6 +1,8 @@
 """What a user has used of the limits and credits."""
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
 
 from api.limits import WINDOW_S
 from api.operations import Call, Operation, operation
@@ -12,8 +14,7 @@ class RouteUsage(Answer):
     """A route in the current minute."""
 
     operation: str
-    method: str
-    path: str
+    route: Annotated[str, Meta(examples=["POST /v1/contacts/search"])]
     limit: int
     used: int
     remaining: int
@@ -47,8 +48,7 @@ async def show_usage(call: Call) -> Usage:
     routes = [
         RouteUsage(
             operation=op.name,
-            method=op.method,
-            path=op.path,
+            route=f"{op.method} {op.path}",
             limit=standings[op.name].limit,
             used=standings[op.name].used,
             remaining=standings[op.name].remaining,

@@ -172,13 +172,6 @@ async def start(session: AsyncSession, *, import_id: ImportId) -> Import:
     return await get(session, import_id=import_id)
 
 
-async def discard(session: AsyncSession, *, import_id: ImportId) -> None:
-    """Forget an import whose upload broke off; one that has begun stays."""
-    await session.execute(
-        text("DELETE FROM imports WHERE id = :id AND status = 'uploaded'"), {"id": import_id}
-    )
-
-
 async def get(session: AsyncSession, *, import_id: ImportId) -> Import:
     """One import; raises `NotFound`."""
     row = await session.execute(

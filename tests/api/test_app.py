@@ -52,10 +52,6 @@ async def test_a_wrong_verb_is_a_problem_and_names_the_right_ones(api):
     assert (options.status_code, options.headers["allow"]) == (204, "DELETE, OPTIONS, PUT")
 
 
-async def test_a_verb_for_a_record_of_the_name_of_a_path_finds_no_record(api):
-    is_problem(await api.get(SEARCH), 404, "not-found")
-
-
 @pytest.mark.parametrize("op", [op for op in OPERATIONS if op.access != "public"], ids=lambda op: op.name)
 async def test_every_route_wants_a_token(api, op):
     path = op.path.replace("{contact_id}", "1").replace("{organization_id}", "1").replace("{import_id}", "1")

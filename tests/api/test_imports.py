@@ -192,7 +192,8 @@ GOOD = (FIELD % (b"entity", b"contacts"), FIELD % (b"source", b"crm"), FILE % b"
     "request_, status",
     [
         (multipart(*GOOD), 202),
-        (multipart(GOOD[2], GOOD[0], GOOD[1]), 422),
+        (multipart(GOOD[2], GOOD[0], GOOD[1]), 202),
+        (multipart(*GOOD[:2], FIELD % (b"file", b"a,b")), 422),
         (multipart(*GOOD, GOOD[0]), 422),
         (multipart(*GOOD, GOOD[2]), 422),
         (multipart(GOOD[0], GOOD[0], GOOD[1], GOOD[2]), 422),

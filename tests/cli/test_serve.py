@@ -1,80 +1,18 @@
 """`leadfuel serve` for real: several processes that share their limits, answer at once, and end well."""
 
 import asyncio
-import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import httpx
-import psutil
 import pytest
 
 from cli.serve import PortTaken, _check_port, environment_of
 from core.settings import Settings
 from db.sessions import SERVICE, Database
 from domain import accounts, tokens
-
-ROOT = Path(__file__).resolve().parents[2]
-START_S = 60
-
-
-@dataclass(frozen=True)
-class Server:
-    process: asyncio.subprocess.Process
-    url: str
-
-    def children(self) -> list[psutil.Process]:
-        """The processes that serve."""
-        found = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in found if _serves(child)]
-
-
-def _serves(process: psutil.Process) -> bool:
-    try:
-        return "resource_tracker" not in " ".join(process.cmdline())
-    except psutil.Error:  # it has ended
-        return False
-
-
-@asynccontextmanager
-async def serving(settings: Settings, port: int, log: Path, *options: str) -> AsyncIterator[Server]:
-    environment = {**os.environ, **environment_of(settings), "PYTHONUNBUFFERED": "1"}
-    with log.open("wb") as written:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cli.main", "serve", "--port", str(port), *options,
-            cwd=ROOT, env=environment, stdout=written, stderr=written,
-        )  # fmt: skip
-        server = Server(process, f"http://127.0.0.1:{port}")
-        try:
-            await _until_it_answers(server, log)
-            yield server
-        finally:
-            if process.returncode is None:
-                children = server.children()
-                process.kill()
-                await process.wait()
-                for child in children:
-                    if child.is_running():
-                        child.kill()
-
-
-async def _until_it_answers(server: Server, log: Path) -> None:
-    async with httpx.AsyncClient() as client:
-        for _ in range(START_S * 10):
-            if server.process.returncode is not None:
-                break
-            try:
-                await client.get(f"{server.url}/health/live")
-            except httpx.TransportError:
-                await asyncio.sleep(0.1)
-            else:
-                return
-    pytest.fail(await asyncio.to_thread(log.read_text))
+from tests.fixtures.server import Server, serving
 
 
 @pytest.fixture
