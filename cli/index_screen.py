@@ -30,6 +30,7 @@ def screen(found: Status) -> Group:
     for name, show in _ROWS:
         table.add_row(name, *(show(entity) for entity in found.entities))
     lines.append(table)
+    lines.append(_indexer(found))
     if found.fanouts:
         lines.append(f"{found.fanouts:,} changed organizations wait for their contacts to be queued.")
     lines.extend(
@@ -39,6 +40,22 @@ def screen(found: Status) -> Group:
     )
     lines.append("[green]healthy[/]" if found.healthy else "[red]needs attention[/]")
     return Group(*lines)
+
+
+def _indexer(found: Status) -> str:
+    beat = found.heartbeat
+    if beat is None:
+        return "No indexer has reported yet; `leadfuel work` is one."
+    if found.silent:
+        return f"[red]No indexer has reported for {found.age_s(beat):,.0f} s.[/] `leadfuel work` is one."
+    lags = ", ".join(
+        f"{entity} p50 {lag['p50']} ms, p99 {lag['p99']} ms" for entity, lag in beat["lag_ms"].items()
+    )
+    return (
+        f"indexer: {beat['documents_per_s']:,} documents/s, bodies of {beat['body_documents']:,}, "
+        f"{beat['retried']:,} sent again, {beat['conflicts']:,} were newer there\n"
+        f"from commit to searchable: {lags or 'not measured yet'}"
+    )
 
 
 def _documents(entity: EntityStatus) -> str:

@@ -24,7 +24,7 @@ log = get_logger(__name__)
 
 # A claim outlives the sender's patience, reading and acknowledging by far, and the memory of deletions
 # (an hour) outlives a claim by far.
-LEASE_S = 120.0
+LEASE_S = 60.0
 PATIENCE_S = 20.0
 CLAIM_ROWS = 2_000
 READ_AT_ONCE = 1_000
@@ -158,6 +158,7 @@ async def _settle(feed: Feed, held: Claim, sent: Sent, batch: Batch) -> None:
             await deadletters.record(session, sent.entity, sent.rejected)
             await requeue_vanished(session, sent.entity, sent.written)
             await queue.acknowledge(session, held, _keys(sent.entity, settled))
+            await queue.note_applied(session, sent.entity, sent.done, token=batch.token)
         if sent.later:
             await queue.release(session, held, _keys(sent.entity, sent.later), delay_s=1.0)
         if sent.outdated is not None and sent.done:

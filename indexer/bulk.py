@@ -11,7 +11,7 @@ import enum
 import itertools
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,12 @@ class Operation:
         return action if self.document is None else b"%b%b\n" % (action, self.document)
 
 
+def writes(target: str, version: int, documents: Mapping[int, bytes]) -> list[bytes]:
+    """The lines of many documents that go to one index under one version, at a third of the cost."""
+    head = f'{{"index":{{"_index":"{target}","version":{version},"version_type":"external","_id":"'.encode()
+    return [b'%b%d"}}\n%b\n' % (head, record, body) for record, body in documents.items()]
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     documents: int = 1_000
@@ -113,9 +119,12 @@ class BulkSender:
 
     async def send(self, operations: Sequence[Operation], *, patience_s: float = 20.0) -> list[Outcome]:
         """The outcome of each operation, by position; `RETRY` is left only when patience has run out."""
-        outcomes: list[Outcome] = [DONE] * len(operations)
-        encoded = [operation.lines() for operation in operations]
-        pending: Sequence[int] = range(len(operations))
+        return await self.send_lines([operation.lines() for operation in operations], patience_s=patience_s)
+
+    async def send_lines(self, encoded: Sequence[bytes], *, patience_s: float = 20.0) -> list[Outcome]:
+        """The same for operations that are lines already, as `Operation.lines` and `writes` make them."""
+        outcomes: list[Outcome] = [DONE] * len(encoded)
+        pending: Sequence[int] = range(len(encoded))
         give_up_at = time.monotonic() + patience_s
         for attempt in itertools.count():
             bodies = list(self._pack(encoded, pending))

@@ -119,6 +119,38 @@ async def acknowledge(session: AsyncSession, held: Claim, keys: Iterable[Key]) -
     return len(deleted.all())
 
 
+async def note_applied(session: AsyncSession, entity: Entity, ids: Sequence[int], *, token: int) -> None:
+    """Say which records the index now holds as they were at the token; saved searches go on from there."""
+    if not ids:
+        return
+    await session.execute(
+        text(
+            """
+            INSERT INTO applied (entity, id, token)
+            SELECT CAST(:letter AS "char"), unnest(CAST(:ids AS integer[])), :token
+            """
+        ),
+        {"letter": LETTERS[entity], "ids": list(ids), "token": token},
+    )
+
+
+async def forget_applied(session: AsyncSession, *, older_than_s: float, at_once: int = 50_000) -> int:
+    """Delete what was applied long ago; how many, at the most `at_once`."""
+    deleted = await session.execute(
+        text(
+            """
+            DELETE FROM applied WHERE seq IN (
+                SELECT seq FROM applied
+                WHERE applied_at < clock_timestamp() - make_interval(secs => :older_than_s)
+                ORDER BY seq LIMIT :at_once
+            ) RETURNING 1
+            """
+        ),
+        {"older_than_s": older_than_s, "at_once": at_once},
+    )
+    return len(deleted.all())
+
+
 async def release(session: AsyncSession, held: Claim, keys: Iterable[Key], *, delay_s: float) -> None:
     """Give the rows of these records back, to be claimed again after a pause."""
     await session.execute(

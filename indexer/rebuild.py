@@ -20,14 +20,14 @@ from core.errors import LeadFuelError
 from core.logs import get_logger
 from db import connections
 from indexer import apply, catalogue, deadletters, drain, indices, queue
-from indexer.bulk import BulkSender, Kind, Limits, Operation
+from indexer.bulk import BulkSender, Kind, Limits, writes
 from indexer.deadletters import Rejected
 from indexer.feed import Entity, Feed
 from indexer.indices import EngineDown, Index, IndexRefused
 
 log = get_logger(__name__)
 
-READ_AT_ONCE = 2_000
+READ_AT_ONCE = 4_000
 IN_FLIGHT = 3
 PATIENCE_S = 120.0
 CHECKPOINT_EVERY_S = 1.0
@@ -321,14 +321,13 @@ class _Scan:
             # Two statements, two snapshots: the rows are read in one that is younger than the token.
             token = await queue.draw_token(session)
             bodies = await self.feed.source.read(session, self.index.entity, ids)
-        target = indices.write_alias(self.index.name)
         encoded = {record: apply.stamped(body) for record, body in bodies.items()}
-        operations = [Operation(target, record, token, body) for record, body in encoded.items()]
-        outcomes = await self.sender.send(operations, patience_s=PATIENCE_S)
+        lines = writes(indices.write_alias(self.index.name), token, encoded)
+        outcomes = await self.sender.send_lines(lines, patience_s=PATIENCE_S)
         rejected = []
-        for operation, outcome in zip(operations, outcomes, strict=True):
+        for record, outcome in zip(encoded, outcomes, strict=True):
             if outcome.kind is Kind.REJECTED:
-                rejected.append(Rejected(operation.id, encoded[operation.id], outcome.reason or ""))
+                rejected.append(Rejected(record, encoded[record], outcome.reason or ""))
             elif outcome.kind is Kind.RETRY:
                 raise EngineDown(f"{outcome.reason} The rebuild can be resumed.")
             elif outcome.kind in (Kind.MISSING, Kind.STOPPED):

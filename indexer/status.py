@@ -14,6 +14,8 @@ from indexer.queue import Depth
 
 # A change that has waited this long says that nobody is bringing it.
 LATE_S = 60.0
+# And an indexer that has not reported for so long is not there.
+SILENT_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,12 @@ class EntityStatus:
 
     @property
     def healthy(self) -> bool:
-        return self.problem is None and self.dead_letters == 0 and self.queued.oldest_age_s < LATE_S
+        return (
+            self.problem is None
+            and self.dead_letters == 0
+            and self.queued.oldest_age_s < LATE_S
+            and not (self.last_verify or {}).get("drift")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +64,26 @@ class Status:
     fanouts: int
     heartbeat: dict[str, Any] | None
     entities: tuple[EntityStatus, ...]
+    now: datetime
 
     @property
     def healthy(self) -> bool:
         return (
             self.engine_problem is None
             and self.paused is None
+            and not self.silent
             and all(entity.healthy for entity in self.entities)
         )
+
+    @property
+    def silent(self) -> bool:
+        """Whether an indexer ran once and none has reported for a while."""
+        return self.heartbeat is not None and self.age_s(self.heartbeat) > SILENT_S
+
+    def age_s(self, kept: dict[str, Any]) -> float:
+        """How long ago a value of `index_control` was set."""
+        set_at: datetime = kept["at"]
+        return max(0.0, (self.now - set_at).total_seconds())
 
 
 async def status(feed: Feed) -> Status:
@@ -78,8 +97,9 @@ async def status(feed: Feed) -> Status:
         paused = await control.recall(session, control.PAUSED)
         heartbeat = await control.recall(session, "heartbeat")
         waiting = await fanout.count(session)
+        now = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
     entities = tuple([await _entity_status(feed, entity) for entity in ENTITIES])
-    return Status(engine, engine_problem, paused, waiting, heartbeat, entities)
+    return Status(engine, engine_problem, paused, waiting, heartbeat, entities, now)
 
 
 async def _entity_status(feed: Feed, entity: Entity) -> EntityStatus:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.logs import get_logger
 from db.sessions import SERVICE, Database
-from indexer import rebuild
+from indexer import queue, rebuild
 from indexer.feed import ENTITIES, Feed
 from indexer.loop import rest
 
@@ -19,6 +19,7 @@ log = get_logger(__name__)
 EVERY_S = 3_600.0
 AT_ONCE = 5_000
 KEEP_REPLACED_INDICES_S = 24 * 3600.0
+KEEP_APPLIED_S = 24 * 3600.0
 
 
 async def run(db: Database, feed: Feed | None, stop: asyncio.Event) -> None:
@@ -26,10 +27,12 @@ async def run(db: Database, feed: Feed | None, stop: asyncio.Event) -> None:
     while not stop.is_set():
         started = time.monotonic()
         ended = await end_positions(db)
+        forgotten = await forget_applied(db)
         dropped = await drop_replaced_indices(feed) if feed is not None else []
         log.info(
             "the round was made",
             positions_ended=ended,
+            applied_forgotten=forgotten,
             indices_dropped=dropped,
             duration_ms=round((time.monotonic() - started) * 1000),
         )
@@ -57,6 +60,17 @@ async def end_positions(db: Database) -> int:
         ended += changed
         if changed < AT_ONCE:
             return ended
+
+
+async def forget_applied(db: Database) -> int:
+    """Delete the record of what was applied to the index longer ago than anybody will ask; how many."""
+    forgotten = 0
+    while True:
+        async with db.transaction(SERVICE) as session:
+            some = await queue.forget_applied(session, older_than_s=KEEP_APPLIED_S)
+        forgotten += some
+        if not some:
+            return forgotten
 
 
 async def _end_some(session: AsyncSession) -> int:

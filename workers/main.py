@@ -21,7 +21,9 @@ from core.settings import Settings
 from db import connections
 from db.sessions import SERVICE, Database
 from indexer import loop as indexer_loop
+from indexer import sweep
 from indexer.feed import Feed
+from indexer.heartbeat import Heart
 from workers import housekeeping, relay
 from workers.jobs import imports
 from workers.supervise import Loop, supervise
@@ -76,8 +78,11 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
 
 def index_loops(feed: Feed, waker: indexer_loop.Waker) -> dict[str, Loop]:
     """The loops of the feed, which need neither Redis nor arq."""
+    indexer = indexer_loop.Indexer(feed, waker)
     return {
-        "indexer": indexer_loop.Indexer(feed, waker).run,
+        "indexer": indexer.run,
+        "heartbeat": Heart(feed, indexer.sender).run,
+        "sweep": lambda stop: sweep.run(feed, stop),
         "first index": lambda stop: indexer_loop.build_missing(feed, stop),
         "queue": lambda stop: indexer_loop.keep_compact(feed, stop),
     }

@@ -31,6 +31,7 @@ async def built(feed, db):
 @pytest.fixture(autouse=True)
 def small_ranges(monkeypatch):
     monkeypatch.setattr(verify, "RANGE", 64)
+    monkeypatch.setattr(verify, "CONFIRM_ATTEMPTS", 3)
 
 
 async def contact_ids(db):

@@ -1,0 +1,98 @@
+"""Documents a second: a rebuild against a bare `_bulk` of ready-made documents on the same node.
+
+Run it with the stack's URLs in the environment (`eval "$(leadfuel stack env)"`) and a catalogue in the
+database. The two alternate, and the median of each is compared. It writes indices of its own only.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import time
+from dataclasses import replace
+
+from cli.context import load_settings
+from db.sessions import Database
+from indexer import apply, catalogue, indices, rebuild
+from indexer.bulk import BulkSender, Kind, writes
+from indexer.feed import Entity, Feed
+
+PREFIX = "bench-rebuild-"
+
+
+async def ready_made(feed: Feed, entity: Entity) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    last = 0
+    while True:
+        async with feed.service(read_only=True) as session:
+            ids = await catalogue.after(session, entity, last, limit=5_000)
+            if not ids:
+                return found
+            bodies = await feed.source.read(session, entity, ids)
+        found |= {record: apply.stamped(body) for record, body in bodies.items()}
+        last = ids[-1]
+
+
+async def bare(feed: Feed, entity: Entity, documents: dict[int, bytes]) -> float:
+    name = await indices.create(feed, entity)
+    lines = writes(indices.write_alias(name), 1, documents)
+    started = time.monotonic()
+    outcomes = await BulkSender(feed.client).send_lines(lines, patience_s=600)
+    await feed.client.indices.refresh(index=name, params={"request_timeout": 600})
+    seconds = time.monotonic() - started
+    assert all(outcome.kind is Kind.DONE for outcome in outcomes)
+    await indices.delete(feed, name)
+    return len(documents) / seconds
+
+
+async def rebuilt(feed: Feed, entity: Entity) -> float:
+    done = await rebuild.rebuild(feed, entity)
+    await forget(feed)
+    return done.documents / done.seconds
+
+
+async def forget(feed: Feed) -> None:
+    for name in await feed.client.indices.get_alias(index=f"{PREFIX}*"):
+        await indices.delete(feed, name)
+    async with feed.service() as session:
+        connection = await session.connection()
+        await connection.exec_driver_sql(f"DELETE FROM indices WHERE index_name LIKE '{PREFIX}%'")
+
+
+async def main(entity: Entity, rounds: int) -> None:
+    settings = load_settings()
+    db = Database(settings.database)
+    connected = Feed.connect(settings, db)
+    feed = replace(connected, settings=replace(settings.opensearch, index_prefix=PREFIX))
+    try:
+        await forget(feed)
+        async with feed.service(read_only=True) as session:
+            if await indices.rows(session, entity):
+                raise SystemExit("this database has indices of its own; give the benchmark one without")
+        documents = await ready_made(feed, entity)
+        figures: dict[str, list[float]] = {"bare _bulk": [], "rebuild": []}
+        for _ in range(rounds):
+            figures["bare _bulk"].append(await bare(feed, entity, documents))
+            figures["rebuild"].append(await rebuilt(feed, entity))
+        medians = {name: statistics.median(values) for name, values in figures.items()}
+        size = statistics.mean(map(len, documents.values()))
+        print(f"{len(documents):,} {entity}, {size:,.0f} bytes each, {rounds} rounds")
+        for name, values in figures.items():
+            print(
+                f"{name:12} {medians[name]:>8,.0f} documents/s   ({', '.join(f'{v:,.0f}' for v in values)})"
+            )
+        ratio = medians["rebuild"] / medians["bare _bulk"]
+        print(f"ratio        {ratio:.2f}")
+        print(json.dumps({"entity": entity, "documents": len(documents), **medians, "ratio": ratio}))
+    finally:
+        await forget(feed)
+        await connected.close()
+        await db.close()
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--entity", default="contacts", choices=["contacts", "organizations"])
+    arguments.add_argument("--rounds", type=int, default=3)
+    given = arguments.parse_args()
+    asyncio.run(main(given.entity, given.rounds))
