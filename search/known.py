@@ -22,6 +22,8 @@ LONGEST_PLACE: Final = 3
 LINKING: Final = frozenset(
     {"in", "at", "from", "near", "of", "the", "bei", "chez", "en", "a", "for", "based"}
 )
+# What people call the records themselves: "semiconductor companies", "people at Acme".
+NOISE: Final = frozenset({"companies", "firms", "people", "contacts", "persons", "organizations"})
 PLACE_LINKS: Final = frozenset({"in", "from", "near", "en", "based"})
 COMPANY_LINKS: Final = frozenset({"at", "bei", "chez", "from"})
 # Two letters that people write for a country in the middle of a text; others need a linking word before them.

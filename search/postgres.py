@@ -4,7 +4,7 @@ Page and capped total come first and have a budget of their own. Facets follow w
 counted by then is named as late instead of holding up the page.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
@@ -70,10 +70,17 @@ class PostgresEngine:
             return await _count(session, criteria, visibility)
 
     async def _facets(self, plan: Plan, actor: Actor) -> tuple[dict[str, FacetCounts], tuple[str, ...]]:
-        """The facets that can be counted in time, in the order of the request, and the names of the rest."""
+        """The facets that can be counted in time, in the order of the request, and the names of the rest.
+
+        Facets counted under the same criteria share one pass over the records: those without a selection
+        of their own are all but a few.
+        """
         deadline = monotonic() + self._settings.fallback_facet_budget_ms / 1_000
-        counts: dict[str, FacetCounts] = {}
+        passes: dict[Criteria, list[FacetPlan]] = {}
         for facet in plan.facets:
+            passes.setdefault(facet_criteria(plan.criteria, facet.facet), []).append(facet)
+        counts: dict[str, FacetCounts] = {}
+        for criteria, facets in passes.items():
             left_s = deadline - monotonic()
             if left_s <= 0:
                 break
@@ -82,12 +89,13 @@ class PostgresEngine:
                     actor, read_only=True, statement_timeout_s=left_s
                 ) as session:
                     await _prepare(session)
-                    counts[facet.facet.name] = await _facet(session, plan, facet)
+                    counts |= await _count_facets(session, criteria, plan.visibility, facets)
             except DBAPIError as error:
                 if not _ran_out_of_time(error):
                     raise
                 break
-        return counts, tuple(f.facet.name for f in plan.facets if f.facet.name not in counts)
+        ordered = {f.facet.name: counts[f.facet.name] for f in plan.facets if f.facet.name in counts}
+        return ordered, tuple(f.facet.name for f in plan.facets if f.facet.name not in counts)
 
     async def _removed(self, plan: Plan, actor: Actor) -> dict[str, int | None]:
         """What each filter removes; None for those that could not be counted within the facets' budget."""
@@ -248,19 +256,30 @@ async def _count(session: AsyncSession, criteria: Criteria, visibility: Visibili
     return int((await session.execute(text(sql), where.parameters)).scalar_one())
 
 
-async def _facet(session: AsyncSession, plan: Plan, wanted: FacetPlan) -> FacetCounts:
-    criteria, field = facet_criteria(plan.criteria, wanted.facet), wanted.facet.field
-    where = postgres_query.where(criteria, plan.visibility, counting=True)
-    if field.scope == "organizations":
+async def _count_facets(
+    session: AsyncSession, criteria: Criteria, visibility: Visibility, facets: Sequence[FacetPlan]
+) -> dict[str, FacetCounts]:
+    """The counts of several facets under the same criteria, from one pass over the matching records."""
+    where = postgres_query.where(criteria, visibility, counting=True)
+    if any(f.facet.field.scope == "organizations" for f in facets):
         where.names_companies = True
-    source, value = postgres_query.source(plan.entity, where), value_sql(field)
+    columns = ", ".join(f"{value_sql(f.facet.field)} AS f{i}" for i, f in enumerate(facets))
+    source = postgres_query.source(criteria.entity, where)
+    matched = f"matched AS MATERIALIZED (SELECT {columns} FROM {source} WHERE {where})"
+    each = " UNION ALL ".join(_values_of(i, f.facet.field) for i, f in enumerate(facets))
+    rows = (await session.execute(text(f"WITH {matched} {each}"), where.parameters)).all()
+    found: list[list[tuple[str, int]]] = [[] for _ in facets]
+    for number, value, count in rows:
+        found[number].append((value, count))
+    return {f.facet.name: _cut(counts, f) for f, counts in zip(facets, found, strict=True)}
+
+
+def _values_of(number: int, field: Field) -> str:
+    """The values of one column of the matching records with their counts."""
     if field.array:
-        source, value = f"{source} CROSS JOIN LATERAL unnest({value}) AS each(value)", "each.value"
-    elif field.kind == "boolean":
-        value = f"CASE WHEN {value} THEN 'true' ELSE 'false' END"
-    sql = f"SELECT {value}, count(*) FROM {source} WHERE {where} GROUP BY 1"
-    rows = await session.execute(text(sql), where.parameters)
-    return _cut(((row[0], row[1]) for row in rows), wanted)
+        return f"SELECT {number}, v, count(*) FROM matched CROSS JOIN LATERAL unnest(f{number}) v GROUP BY v"
+    value = f"CASE WHEN f{number} THEN 'true' ELSE 'false' END" if field.kind == "boolean" else f"f{number}"
+    return f"SELECT {number}, {value}, count(*) FROM matched GROUP BY f{number}"
 
 
 def _cut(counts: Iterable[tuple[str, int]], wanted: FacetPlan) -> FacetCounts:

@@ -16,7 +16,17 @@ from search import companies, places, scoring, titles
 from search.conditions import AllOf, AnyOf, Condition, LooseWord, Or, Scored, TermSets, TextPart
 from search.criteria import OpenTerms
 from search.fields import CONTACT_FIELDS, ORGANIZATION_FIELDS, Field
-from search.known import COMPANY_LINKS, LINKING, LONGEST_PLACE, PLACE_LINKS, Known, PlaceCode, ask, spans
+from search.known import (
+    COMPANY_LINKS,
+    LINKING,
+    LONGEST_PLACE,
+    NOISE,
+    PLACE_LINKS,
+    Known,
+    PlaceCode,
+    ask,
+    spans,
+)
 from search.request import Entity
 
 MAX_WORDS: Final = 12
@@ -89,7 +99,7 @@ def _relaxed(part: TextPart, *, required: bool) -> TextPart:
 
 def read_loosely(q: str, *, entity: Entity, terms: OpenTerms) -> tuple[TextPart, ...]:
     """Every word for itself, wherever it may be found: for a text whose careful reading finds nothing."""
-    words = [word for word in _words(q) if word not in LINKING]
+    words = [word for word in _words(q) if word not in LINKING | NOISE]
     return tuple(_merge_loose((_loose("any", [word]) for word in words), entity, terms))
 
 
@@ -122,7 +132,8 @@ def _candidates(words: list[str], entity: Entity, terms: OpenTerms, known: Known
         if _topic_codes(span, terms):
             yield _Span(i, j, "topic", _TOPIC * length + longer)
     for i, word in enumerate(words):
-        if word in LINKING and 0 < i < len(words) - 1:
+        inside = 0 < i < len(words) - 1
+        if (word in LINKING and inside) or (word in NOISE and len(words) > 1):
             yield _Span(i, i + 1, "link", _LINK)
         else:
             yield _Span(i, i + 1, "any", _LOOSE)
