@@ -10,7 +10,7 @@ from api import body as intake
 from api.auth import NotAllowed, Unauthenticated
 from api.limits import TooManyRequests
 from api.operations import Operation
-from api.problems import MEDIA_TYPE, FieldError, Problem, Unavailable
+from api.problems import MEDIA_TYPE, BadRequest, FieldError, Problem, Unavailable
 from core.errors import Invalid, LeadFuelError, NotFound
 from domain.tokens import BadToken
 
@@ -216,22 +216,15 @@ def _responses(op: Operation) -> dict[str, Any]:
     for status in op.other_statuses:
         responses[str(status)] = success
     grouped: dict[int, list[type[LeadFuelError]]] = {}
-    for error in _errors(op):
+    for error in errors_of(op):
         grouped.setdefault(error.status, []).append(error)
     for status, errors in grouped.items():
         responses.setdefault(str(status), _problem(status, errors))
     return dict(sorted(responses.items()))
 
 
-class BadRequest(LeadFuelError):
-    """The request cannot be understood: a broken header, or a body that is not what it claims to be."""
-
-    status = 400
-    slug = "bad-request"
-    title = "The request cannot be understood"
-
-
-def _errors(op: Operation) -> list[type[LeadFuelError]]:
+def errors_of(op: Operation) -> list[type[LeadFuelError]]:
+    """Every kind of error that an operation may answer with."""
     found: list[type[LeadFuelError]] = [BadRequest, LeadFuelError, Unavailable, *op.errors]
     if op.access != "public":
         found += [Unauthenticated, BadToken, TooManyRequests, intake.WrongShape]

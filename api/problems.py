@@ -14,7 +14,8 @@ from litestar.exceptions import HTTPException
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from core.errors import LeadFuelError
+from api.body import TooLarge
+from core.errors import LeadFuelError, NotFound
 from core.logs import get_logger
 
 log = get_logger(__name__)
@@ -68,11 +69,28 @@ class Failure:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-_HTTP: Final[dict[int, tuple[str, str, str]]] = {
-    400: ("bad-request", "The request cannot be understood", "The request cannot be understood."),
-    404: ("not-found", "Not found", "There is nothing under this path."),
-    405: ("method-not-allowed", "This path has no such verb", "This path does not take this verb."),
-    413: ("too-large", "The body is too large", "The body is larger than this path takes."),
+class BadRequest(LeadFuelError):
+    """The request cannot be understood: a broken header, or a body that is not what it claims to be."""
+
+    status = 400
+    slug = "bad-request"
+    title = "The request cannot be understood"
+
+
+class MethodNotAllowed(LeadFuelError):
+    """The path exists and does not take this verb; the `Allow` header names those it takes."""
+
+    status = 405
+    slug = "method-not-allowed"
+    title = "This path does not take this verb"
+
+
+# What the framework itself refuses, in our words.
+_OF_THE_FRAMEWORK: Final[dict[int, LeadFuelError]] = {
+    400: BadRequest("The request cannot be understood."),
+    404: NotFound("There is nothing under this path."),
+    405: MethodNotAllowed("This path does not take this verb."),
+    413: TooLarge("The body is larger than this path takes."),
 }
 
 
@@ -88,23 +106,19 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 
 def describe(error: Exception, *, request_id: str) -> Failure:
     """Give any exception a status, a slug and words; nothing internal passes."""
-    if isinstance(error, LeadFuelError) and error.status < 500:
-        return _known(error, request_id)
-    if isinstance(error, LeadFuelError) and error.status == Unavailable.status:
+    if isinstance(error, LeadFuelError) and (error.status < 500 or error.status == Unavailable.status):
         return _known(error, request_id)
     if isinstance(error, HTTPException) and error.status_code < 500:
-        slug, title, detail = _HTTP.get(error.status_code, _HTTP[400])
-        return Failure(
-            error.status_code, slug, title, detail, request_id, headers=_allow(error.headers or {})
-        )
+        refusal = _OF_THE_FRAMEWORK.get(error.status_code, _OF_THE_FRAMEWORK[400])
+        return _known(refusal, request_id, _allow(error.headers or {}))
     if _is_passing(error):
         return _known(Unavailable("A part of this service does not answer at the moment."), request_id)
     internal = LeadFuelError("Something went wrong on our side; it has been logged under this id.")
     return _known(internal, request_id)
 
 
-def _known(error: LeadFuelError, request_id: str) -> Failure:
-    headers = {}
+def _known(error: LeadFuelError, request_id: str, more_headers: Mapping[str, str] | None = None) -> Failure:
+    headers = dict(more_headers or {})
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="leadfuel"'
     if "retry_after_s" in error.facts:

@@ -20,6 +20,10 @@ from db.sessions import SERVICE
 from domain import accounts, tokens
 
 
+def pytest_addoption(parser):
+    parser.addoption("--fuzz", action="store_true", help="run schemathesis for minutes, with a new seed")
+
+
 @pytest.fixture(scope="session")
 def api_settings(settings) -> Settings:
     """Searches are answered by PostgreSQL here: what the engines answer is tested in tests/search."""

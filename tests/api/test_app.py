@@ -47,7 +47,7 @@ async def test_an_unknown_path_is_a_problem(api, path):
 async def test_a_wrong_verb_is_a_problem_and_names_the_right_ones(api):
     response = await api.put(SEARCH)
     is_problem(response, 405, "method-not-allowed")
-    assert response.headers["allow"] == "OPTIONS, POST"
+    assert set(response.headers["allow"].split(", ")) == {"OPTIONS", "POST"}
     options = await api.options("/v1/hidden/contacts/1")
     assert (options.status_code, options.headers["allow"]) == (204, "DELETE, OPTIONS, PUT")
 

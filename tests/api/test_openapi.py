@@ -1,0 +1,95 @@
+"""The description is complete, closed, and told in docs/api.md."""
+
+from pathlib import Path
+
+import pytest
+
+from api import openapi
+from api.app import OPERATIONS
+from api.problems import MEDIA_TYPE, MethodNotAllowed
+from api.routes.suggest import Completed
+from search.suggest import FIELDS
+
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text("utf-8")
+
+
+@pytest.fixture
+async def description(api):
+    response = await api.get("/openapi.json")
+    assert response.headers["content-type"] == "application/json"
+    return response.json()
+
+
+async def test_every_operation_has_a_name_of_its_own_and_is_described(description):
+    found = [op for path in description["paths"].values() for op in path.values()]
+    assert description["openapi"].startswith("3.1")
+    assert len({op["operationId"] for op in found}) == len(found) == len(OPERATIONS)
+    assert all(op["summary"] and op["description"] and op["tags"] for op in found)
+    known = {tag["name"] for tag in description["tags"]}
+    assert {tag for op in found for tag in op["tags"]} <= known
+
+
+def objects(schema):
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            yield schema
+        for inner in schema.values():
+            yield from objects(inner)
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from objects(inner)
+
+
+async def test_every_object_is_closed(description):
+    found = list(objects(description))
+    assert len(found) > 40
+    for schema in found:
+        assert schema.get("additionalProperties") is False, schema.get("title")
+
+
+async def test_every_response_is_described(description):
+    for path, operations in description["paths"].items():
+        for op in operations.values():
+            responses = op["responses"]
+            assert {"400", "500", "503"} <= set(responses), path
+            if op["security"]:
+                assert {"401", "422", "429"} <= set(responses), path
+            if "{" in path:
+                assert "404" in responses, path
+            if "requestBody" in op:
+                assert {"413", "415", "422"} <= set(responses), path
+                for content in op["requestBody"]["content"].values():
+                    assert content["schema"]
+            for status, response in responses.items():
+                if int(status) >= 400 and path != "/health/ready":
+                    assert list(response["content"]) == [MEDIA_TYPE], (path, status)
+                    assert all(
+                        each["value"]["status"] == int(status)
+                        for each in response["content"][MEDIA_TYPE]["examples"].values()
+                    )
+                elif int(status) != 204:
+                    assert response["content"], (path, status)
+
+
+async def test_vocabularies_are_written_out(description):
+    components = description["components"]["schemas"]
+    assert "vp" in components["ContactFilters"]["properties"]["seniorities"]["items"]["enum"]
+    contacts = components["ContactFacetRequest"]["properties"]["field"]["enum"]
+    organizations = components["OrganizationFacetRequest"]["properties"]["field"]["enum"]
+    assert "seniorities" in contacts
+    assert "seniorities" not in organizations
+    assert "-name" in components["ContactSearchRequest"]["properties"]["sort"]["enum"]
+
+
+def test_what_can_be_completed_is_what_search_completes():
+    assert set(Completed.__args__) == set(FIELDS)
+
+
+@pytest.mark.parametrize("op", OPERATIONS, ids=lambda op: op.name)
+def test_every_route_is_in_the_documentation(op):
+    assert f"| `{op.method} {op.path}` |" in DOCUMENT
+
+
+def test_every_problem_is_in_the_documentation():
+    for kind in {error for op in OPERATIONS for error in openapi.errors_of(op)} | {MethodNotAllowed}:
+        assert f"| `{kind.slug}` | {kind.status} |" in DOCUMENT, kind
