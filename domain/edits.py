@@ -19,6 +19,7 @@ from domain import suppressions
 from domain.imports import merge
 from domain.imports.reading import Reading
 from domain.imports.shapes import Shape
+from domain.marks import Mark
 
 PLACE_FIELDS: Final = ("location", "city", "region", "country", "latitude", "longitude")
 LIST_FIELDS: Final = frozenset({"aliases", "industry", "technologies", "keywords"})
@@ -144,7 +145,7 @@ def erased_fields(changes: Mapping[str, Any], reading: Reading) -> frozenset[str
     return frozenset(erased)
 
 
-async def refuse_suppressed(session: AsyncSession, marks: Iterable[suppressions.Mark]) -> None:
+async def refuse_suppressed(session: AsyncSession, marks: Iterable[Mark]) -> None:
     found = await suppressions.suppressed(session, marks)
     if found:
         kinds = ", ".join(sorted({kind for kind, _ in found}))

@@ -15,6 +15,7 @@ from domain import edits, locks, suppressions
 from domain.imports import merge, record, rows
 from domain.imports.reading import Habits, Reading, read_organization
 from domain.imports.shapes import ORGANIZATIONS
+from domain.marks import keyed_hash
 
 FIELDS: Final = (
     "name",
@@ -96,7 +97,7 @@ async def update(
     hash_key = suppressions.require_key(privacy)
     domain = reading.values.get("domain")
     if domain:
-        mark = suppressions.keyed_hash(hash_key, kind="domain", value=domain)
+        mark = keyed_hash(hash_key, kind="domain", value=domain)
         await edits.refuse_suppressed(session, [("domain", mark)])
         await _refuse_taken_domain(connection, domain, but=organization_id)
     change = await edits.change_of(

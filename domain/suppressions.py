@@ -4,9 +4,7 @@ A hash is HMAC-SHA256 of the kind and the normalised value under the installatio
 says nothing to whoever reads it, and a value can be recognised without being kept.
 """
 
-import hmac
 from collections.abc import Collection, Iterable
-from typing import Final, Literal, get_args
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,11 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import LeadFuelError
 from core.settings import PrivacySettings
 from domain import locks
-
-Kind = Literal["email", "domain", "phone", "linkedin"]
-Mark = tuple[str, bytes]
-
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+from domain.marks import Kind, Mark, keyed_hash
 
 
 class NoPrivacyKey(LeadFuelError):
@@ -33,11 +27,6 @@ def require_key(privacy: PrivacySettings) -> bytes:
     if not privacy.hash_key:
         raise NoPrivacyKey("LEADFUEL_PRIVACY_KEY is not set; suppressed people could not be recognised.")
     return privacy.hash_key.encode()
-
-
-def keyed_hash(key: bytes, *, kind: Kind, value: str) -> bytes:
-    """The hash of a value that is normalised already (spelled as a record stores it)."""
-    return hmac.digest(key, f"{kind}:{value}".encode(), "sha256")
 
 
 async def add(

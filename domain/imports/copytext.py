@@ -5,6 +5,7 @@ passes bytes on.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -26,12 +27,20 @@ def text(value: str) -> str:
 
 
 def array(values: Iterable[str]) -> str:
-    """A text[] cell: every element quoted, which is always right and needs no look at it."""
+    """A text[] cell."""
+    return _array(values) if isinstance(values, tuple) else _fresh_array(values)
+
+
+def _fresh_array(values: Iterable[str]) -> str:
     return text("{" + ",".join([_element(value) for value in values]) + "}")
 
 
+# The terms of a title, its departments, the bands of a headcount: the same few tuples over and over.
+_array = lru_cache(maxsize=16_384)(_fresh_array)
+
+
 def _element(value: str) -> str:
-    if value.isalnum() and value.isascii() and value.lower() != "null":
+    if value.isalnum() and value.isascii() and (len(value) != 4 or value.lower() != "null"):
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from domain.imports.columns import ColumnPlan, Entity
-from domain.imports.positions import PositionRow, position_row
+from domain.imports.position_rows import PositionRow, position_row
 from domain.imports.rows import (
     ContactRow,
     Context,
@@ -83,8 +83,9 @@ _reader: Reader | None = None
 def _begin(reader: Reader) -> None:
     global _reader  # noqa: PLW0603 - the one thing a process of the pool knows
     _reader = reader
-    # Rows hold no cycles; counting references is enough to free them.
-    gc.disable()
+    # Rows hold no cycles; looking for some among so many objects would cost more than reading them.
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 50)
 
 
 def read_in_pool(records: Sequence[Sequence[str]]) -> Batch:

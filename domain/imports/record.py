@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from core.text import fold, slug
 from domain.imports.values import email_key
-from domain.suppressions import keyed_hash
+from domain.marks import keyed_hash
 from search.companies import company_key
-from search.names import name_sort, name_terms
+from search.names import is_honorific, name_sort, name_terms
 from search.titles import read_title
 from search.vocabulary import headcount_bands
 
@@ -22,6 +22,8 @@ Columns = dict[str, Any]
 VOCABULARY_FIELDS: Final = {"industry": "industry", "technologies": "technology", "keywords": "keyword"}
 
 _NOTHING: Final[dict[str, Any]] = {}
+# So few that `name_terms` leaves none out.
+_FEW_TERMS: Final = 16
 _NO_TERMS: Final[tuple[str, ...]] = ()
 
 
@@ -66,10 +68,33 @@ def _name_columns(first: str | None, middle: str | None, last: str | None) -> Co
         return {"full_name": None, "name_terms": _NO_TERMS, "name_sort": None, "name_search": None}
     return {
         "full_name": name,
-        "name_terms": name_terms(first, middle, last),
-        "name_sort": name_sort(first, last),
-        "name_search": fold(name),
+        "name_terms": list(_terms_of_name(first, middle, last)),
+        "name_sort": " ".join([part for part in (_sorted_by(last), _sorted_by(first)) if part]) or None,
+        "name_search": " ".join([_folded(part) for part in (first, middle, last) if part]),
     }
+
+
+def _terms_of_name(first: str | None, middle: str | None, last: str | None) -> tuple[str, ...]:
+    """`name_terms` of the whole name, made of what is remembered of its parts: most names are frequent."""
+    terms = {*_terms_of_part(first), *_terms_of_part(last), *_terms_of_part(middle)}
+    if len(terms) > _FEW_TERMS:
+        return name_terms(first, middle, last)
+    return tuple(sorted(term for term in terms if not is_honorific(term)) or sorted(terms))
+
+
+@lru_cache(maxsize=16_384)
+def _terms_of_part(part: str | None) -> tuple[str, ...]:
+    return name_terms(None, None, part) if part else ()
+
+
+@lru_cache(maxsize=16_384)
+def _sorted_by(part: str | None) -> str | None:
+    return name_sort(None, part) if part else None
+
+
+@lru_cache(maxsize=16_384)
+def _folded(part: str) -> str:
+    return fold(part)
 
 
 def organization_columns(values: Values, *, hash_key: bytes) -> Columns:  # noqa: ARG001 - one signature for both

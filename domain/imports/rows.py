@@ -18,7 +18,7 @@ from domain.imports.identity import Location
 from domain.imports.reading import NO_EXTRAS, Habits, Problem, Reading, read_contact, read_organization
 from domain.imports.shapes import CONTACTS, DERIVED, ORGANIZATIONS, Shape
 from domain.imports.values import ValueProblem, email_key, read_domain
-from domain.suppressions import Mark, keyed_hash
+from domain.marks import Mark, keyed_hash
 from search.companies import company_key
 
 _MAX_KEY: Final = 500

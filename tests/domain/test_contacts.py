@@ -36,12 +36,18 @@ async def one(db):
 
 async def test_a_contact_is_read_as_a_file_would_be(db, create):
     made = await create(
-        first_name="José", last_name="García", title="Directeur technique", city="Madrid", phone="+34 912 345 678"
+        first_name="José",
+        last_name="García",
+        title="Directeur technique",
+        city="Madrid",
+        phone="+34 912 345 678",
     )
     row = await one(db)
     assert (row["id"], row["name_search"], row["country"]) == (made, "jose garcia", "ES")
     assert (row["phone"], row["seniority"], row["has_email"]) == ("+34912345678", "c_suite", False)
-    [source] = await fetch(db, 'SELECT s.name, "values" FROM contact_sources JOIN sources s ON s.id = source_id')
+    [source] = await fetch(
+        db, 'SELECT s.name, "values" FROM contact_sources JOIN sources s ON s.id = source_id'
+    )
     assert source["name"] == "manual"
     assert source["values"]["phone"] == "+34912345678"
 
@@ -84,7 +90,9 @@ async def test_the_same_person_is_not_made_twice(create):
 
 
 async def test_null_erases_and_the_rest_stays(db, create, update):
-    made = await create(first_name="Anna", last_name="Müller", email="anna@acme.example", title="CTO", city="Berlin")
+    made = await create(
+        first_name="Anna", last_name="Müller", email="anna@acme.example", title="CTO", city="Berlin"
+    )
     await update(made, title=None, email="a.mueller@acme.example", city=None)
     row = await one(db)
     assert (row["title"], row["title_terms"], row["seniority"]) == (None, [], None)

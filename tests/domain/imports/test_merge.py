@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.domain.imports.support import fetch, import_contacts, import_organizations
+from tests.domain.imports.support import fetch, import_contacts
 
 pytestmark = pytest.mark.usefixtures("clean_database")
 

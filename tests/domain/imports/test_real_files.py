@@ -51,7 +51,8 @@ async def test_every_security_of_the_index_is_an_organization(db, importing):
     again, _ = await importing("organizations", "sp500.csv")
     assert again.changed_nothing
     [texas] = await fetch(
-        db, "SELECT count(*) AS n FROM organizations WHERE region = 'US-TX' AND 'semiconductors' = ANY (industries)"
+        db,
+        "SELECT count(*) AS n FROM organizations WHERE region = 'US-TX' AND 'semiconductors' = ANY (industries)",
     )
     in_texas = [r for r in records("sp500.csv") if r["Headquarters Location"].endswith(", Texas")]
     assert texas["n"] == sum(r["GICS Sub-Industry"] == "Semiconductors" for r in in_texas) > 0
@@ -89,7 +90,16 @@ async def test_a_company_with_many_listings_is_one_organization(db, importing, n
 
     def bare(name):
         words = re.sub(r"[^a-z0-9 ]", " ", name.lower().replace("&", " and ")).split()
-        while len(words) > 1 and words[-1] in {"plc", "ltd", "limited", "inc", "sa", "ag", "company", "public"}:
+        while len(words) > 1 and words[-1] in {
+            "plc",
+            "ltd",
+            "limited",
+            "inc",
+            "sa",
+            "ag",
+            "company",
+            "public",
+        }:
             words.pop()
         return " ".join(word for word in words if word != "the")
 
