@@ -292,3 +292,37 @@ async def test_a_transaction_that_stays_open_is_indexed_after_its_commit(built, 
         assert await drain_queue(built) == 2
     assert await drain_queue(built) == 1
     await assert_equal(built)
+
+
+async def test_a_change_that_overtakes_a_batch_stays(built, db):
+    (contact,) = await add_contacts(db)
+    overtaken = []
+
+    async def read(session, entity, ids):
+        bodies = await built.source.read(session, entity, ids)
+        if not overtaken:
+            overtaken.append(ids)
+            await rename_contact(db, contact, "Overtaker")
+            await drain_queue(built)
+        return bodies
+
+    slow = replace(built, source=replace(built.source, read=read))
+    await apply.apply_batch(slow, BulkSender(built.client))
+    await drain_queue(built)
+    await assert_equal(built)
+
+
+async def test_a_rebuild_that_begins_while_a_batch_reads_misses_nothing(built, db):
+    (contact,) = await add_contacts(db)
+    begun = []
+
+    async def read(session, entity, ids):
+        bodies = await built.source.read(session, entity, ids)
+        if entity == "contacts" and not begun:
+            index, _ = await rebuild._begin(built, "contacts", resume=False, take_over=False)
+            begun.append(index.name)
+        return bodies
+
+    slow = replace(built, source=replace(built.source, read=read))
+    await apply.apply_batch(slow, BulkSender(built.client))
+    assert set(await stored(built, "contacts", index=begun[0])) == {contact}

@@ -1,0 +1,252 @@
+"""A bug planted in each safeguard of the feed, and the test that turns red: `python -m tests.chaos.mutants`.
+
+Works on a copy of the tree, one mutant after the other, and prints the table. A mutant that survives is a
+safeguard nobody tests; the exit code is 1 then.
+"""
+# ruff: noqa: T201 - it prints a table
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DRILLS = [f"tests/indexer/test_{name}.py" for name in ("apply", "bulk", "rebuild", "verify")]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One safeguard taken away."""
+
+    name: str
+    file: str
+    before: str
+    after: str
+
+
+MUTANTS = (
+    Mutant(
+        "every write bears the same version",
+        "indexer/apply.py",
+        "batch = Batch(token=await queue.draw_token(session))",
+        "batch = Batch(token=1)",
+    ),
+    Mutant(
+        "the token is drawn after the rows were read",
+        "indexer/apply.py",
+        "        to = await indices.targets(session, feed, entity)\n",
+        "        to = await indices.targets(session, feed, entity)\n"
+        "    async with feed.service() as session:\n"
+        "        token = await queue.draw_token(session)\n",
+    ),
+    Mutant(
+        "what the engine did not take is acknowledged",
+        "indexer/apply.py",
+        "settled = [*sent.done, *(letter.id for letter in sent.rejected)]",
+        "settled = [*sent.done, *sent.later, *(letter.id for letter in sent.rejected)]",
+    ),
+    Mutant(
+        "rows are acknowledged that another worker holds",
+        "indexer/queue.py",
+        "WHERE seq = ANY(:numbers) AND claimed_by = :mine RETURNING 1",
+        "WHERE seq = ANY(:numbers) AND (claimed_by = :mine OR true) RETURNING 1",
+    ),
+    Mutant(
+        "acknowledging takes later rows of the record along",
+        "indexer/queue.py",
+        "DELETE FROM search_dirty WHERE seq = ANY(:numbers) AND claimed_by = :mine",
+        "DELETE FROM search_dirty WHERE id IN (SELECT id FROM search_dirty WHERE seq = ANY(:numbers))"
+        " AND (claimed_by = :mine OR claimed_by IS NULL)",
+    ),
+    Mutant(
+        "a lease is ignored",
+        "indexer/queue.py",
+        "                  AND (claimed_until IS NULL OR claimed_until < clock_timestamp())\n"
+        "                ORDER BY priority, seq\n",
+        "                ORDER BY priority, seq\n",
+    ),
+    Mutant(
+        "folding looks at claimed rows",
+        "indexer/queue.py",
+        "                WHERE queued.claimed_until IS NULL OR queued.claimed_until < clock_timestamp()\n",
+        "",
+    ),
+    Mutant(
+        "a record that vanished is not looked for",
+        "indexer/apply.py",
+        "            await requeue_vanished(session, sent.entity, sent.written)\n",
+        "",
+    ),
+    Mutant(
+        "an absent record is not deleted",
+        "indexer/apply.py",
+        "        for record in ids\n    ]\n    gone",
+        "        for record in encoded\n    ]\n    gone",
+    ),
+    Mutant(
+        "kept indices keep who is erased",
+        "indexer/indices.py",
+        'purge=tuple(index.name for index in known if index.state == "old"),',
+        "purge=(),",
+    ),
+    Mutant(
+        "an index under construction takes no changes",
+        "indexer/indices.py",
+        'index.state != "old" and index.schema_hash == ours',
+        'index.state == "live" and index.schema_hash == ours',
+    ),
+    Mutant(
+        "another schema is written into the old index",
+        "indexer/indices.py",
+        'index.state != "old" and index.schema_hash == ours',
+        'index.state != "old"',
+    ),
+    Mutant(
+        "the targets are read before the documents",
+        "indexer/apply.py",
+        "        bodies = await feed.source.read(session, entity, ids)\n"
+        "        to = await indices.targets(session, feed, entity)\n",
+        "        to = await indices.targets(session, feed, entity)\n"
+        "        bodies = await feed.source.read(session, entity, ids)\n",
+    ),
+    Mutant(
+        "a missing index is made up by the first write",
+        "indexer/bulk.py",
+        '"require_alias": "true"',
+        '"require_alias": "false"',
+    ),
+    Mutant(
+        "a conflict is taken for a rejection",
+        "indexer/bulk.py",
+        "    if status == 409:\n        return NEWER\n",
+        "",
+    ),
+    Mutant(
+        "a busy engine is taken for a refusal",
+        "indexer/bulk.py",
+        "        if status in _BUSY:\n            # An answer",
+        "        if status in ():\n            # An answer",
+    ),
+    Mutant(
+        "a second rename goes on where the first was",
+        "indexer/fanout.py",
+        "rows[0][1] if len(rows) == 1 else 0",
+        "rows[0][1]",
+    ),
+    Mutant(
+        "a truncation is taken for one record",
+        "indexer/apply.py",
+        "        await truncation.expand(feed, entity)\n",
+        "",
+    ),
+    Mutant(
+        "a resumed rebuild begins at the beginning",
+        "indexer/rebuild.py",
+        "        self._last_id = self.index.last_id\n",
+        "        self._last_id = 0\n",
+    ),
+    Mutant(
+        "a rebuild skips what its checkpoint has not reached",
+        "indexer/rebuild.py",
+        "                self._last_id = reached[0]\n",
+        "                self._last_id = reached[0] + 10\n",
+    ),
+    Mutant(
+        "two rebuilds run at once",
+        "indexer/rebuild.py",
+        'if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):',
+        "if False:",
+    ),
+    Mutant(
+        "verify takes what is queued for drift",
+        "indexer/verify.py",
+        "if record in moving or before.get(record) != after.get(record):",
+        "if before.get(record) != after.get(record):",
+    ),
+    Mutant(
+        "a full verify trusts the stored hash",
+        "indexer/verify.py",
+        "        if full:\n            suspects += await",
+        "        if full and not sums:\n            suspects += await",
+    ),
+    Mutant(
+        "a repair does not pass what was done by hand",
+        "indexer/verify.py",
+        "if not await queue.outrun(session, highest, margin=OUTRUN):",
+        "if highest > 1 << 50:",
+    ),
+)
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--only", help="mutants whose name contains this")
+    given = arguments.parse_args()
+    chosen = [mutant for mutant in MUTANTS if not given.only or given.only in mutant.name]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy = Path(folder) / "tree"
+        ignored = shutil.ignore_patterns(".git", ".venv", ".leadfuel", "*cache*", "__pycache__")
+        shutil.copytree(ROOT, copy, ignore=ignored)
+        try:
+            return _table(copy, chosen)
+        finally:
+            _stack_down(copy)
+
+
+def _table(copy: Path, chosen: list[Mutant]) -> int:
+    sound = _first_failure(copy)
+    if sound is not None:
+        print(f"without any mutant {sound} fails; mend that first")
+        return 1
+    survivors = 0
+    width = max(len(mutant.name) for mutant in chosen)
+    for mutant in chosen:
+        file = copy / mutant.file
+        text = file.read_text()
+        if text.count(mutant.before) == 0:
+            print(f"{mutant.name:{width}}  NOT PLANTED: its place is gone from {mutant.file}")
+            survivors += 1
+            continue
+        file.write_text(text.replace(mutant.before, mutant.after))
+        started = time.monotonic()
+        try:
+            red = _first_failure(copy)
+        finally:
+            file.write_text(text)
+        survivors += red is None
+        print(f"{mutant.name:{width}}  {red or 'SURVIVED'}  ({time.monotonic() - started:.0f} s)", flush=True)
+    print(f"{len(chosen) - survivors} of {len(chosen)} mutants were caught")
+    return 1 if survivors else 0
+
+
+def _first_failure(copy: Path) -> str | None:
+    """The first test that fails in the copy; None when all pass."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n0", "-q", "-x", "-p", "no:randomly", "--timeout=60", *DRILLS],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy), "LEADFUEL_TEST_KEEP_STACK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 0:
+        return None
+    found = re.search(r"^(?:FAILED|ERROR) \S*?::(\S+)", done.stdout, re.MULTILINE)
+    return found.group(1) if found else f"pytest ended with {done.returncode}: {done.stdout[-300:]}"
+
+
+def _stack_down(copy: Path) -> None:
+    script = "from embedded import stack; from tests.fixtures.stack import HOME; stack.down(HOME)"
+    subprocess.run(
+        [sys.executable, "-c", script], cwd=copy, env={**os.environ, "PYTHONPATH": str(copy)}, check=False
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
