@@ -12,12 +12,14 @@ from core.settings import (
     ApiSettings,
     AuthSettings,
     DatabaseSettings,
+    MailSettings,
     OpenSearchSettings,
     PrivacySettings,
     RedisSettings,
     SearchSettings,
     Settings,
     StackSettings,
+    ValidatorSettings,
 )
 
 _WIDTH: Final = 100
@@ -34,6 +36,8 @@ _GROUPS: Final[dict[type[Any], str]] = {
     ApiSettings: "The API",
     AuthSettings: "Tokens",
     PrivacySettings: "Privacy",
+    MailSettings: "Mail that we send",
+    ValidatorSettings: "Checking addresses at mail servers",
     StackSettings: "The embedded services of `leadfuel stack`",
 }
 
@@ -74,9 +78,13 @@ def text() -> str:
     parts = [_HEAD]
     for field in fields(Settings):
         concern: Any = field.type
-        parts.append(_group(_GROUPS[concern], variables(concern)))
+        parts.append(_group(_title(concern), variables(concern)))
     parts.append(_group("For docker-compose.yml alone: the program does not read these", COMPOSE))
     return "\n".join(parts)
+
+
+def _title(concern: type[Any]) -> str:
+    return _GROUPS.get(concern, concern.__name__.removesuffix("Settings"))
 
 
 def _variable(field: Field[Any]) -> Variable:

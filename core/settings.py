@@ -111,6 +111,71 @@ class PrivacySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MailSettings:
+    smtp_url: str = setting(
+        "SMTP_URL",
+        "",
+        "mail server, smtp:// (STARTTLS where it is offered) or smtps://; empty: mail waits",
+        secret=True,
+    )
+    sender: str = setting("LEADFUEL_MAIL_FROM", "LeadFuel <leadfuel@localhost>", "sender of our mail")
+    postal_address: str = setting(
+        "LEADFUEL_POSTAL_ADDRESS", "", "postal address under our mail, which the law of many places demands"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorSettings:
+    """How addresses are checked at the mail servers of others."""
+
+    resolver: str = setting(
+        "LEADFUEL_MAIL_RESOLVER",
+        "",
+        "DNS servers to ask, as address or address:port, comma-separated; empty: the system's",
+    )
+    smtp_port: int = setting(
+        "LEADFUEL_SMTP_PORT", 25, "port of mail servers; 0 connects to none, and no address is proved"
+    )
+    helo: str = setting(
+        "LEADFUEL_SMTP_HELO", "", "host name we greet with, which is also our PTR; empty: the machine's"
+    )
+    sender: str = setting(
+        "LEADFUEL_SMTP_SENDER", "", "sender for servers that refuse the empty one; empty: they stay unknown"
+    )
+    tls: str = setting(
+        "LEADFUEL_SMTP_TLS", "demanded", "STARTTLS when it is `demanded`, or whenever it is `offered`"
+    )
+    proxy: str = setting(
+        "LEADFUEL_SMTP_PROXY", "", "socks5://… to reach mail servers through; empty: directly", secret=True
+    )
+    sources: str = setting(
+        "LEADFUEL_SMTP_SOURCES", "", "own addresses to connect from, comma-separated; empty: as routed"
+    )
+    allowed_networks: str = setting(
+        "LEADFUEL_SMTP_ALLOWED_NETWORKS",
+        "",
+        "networks beyond the public ones that may be connected to, comma-separated; for laboratories",
+    )
+    lists_folder: str = setting(
+        "LEADFUEL_MAIL_LISTS", "", "folder with disposable.txt, role.txt and free.txt that add to our lists"
+    )
+    connect_timeout_s: float = setting("LEADFUEL_SMTP_CONNECT_TIMEOUT", 10.0, "seconds a connection may take")
+    greeting_timeout_s: float = setting("LEADFUEL_SMTP_GREETING_TIMEOUT", 35.0, "seconds a greeting may take")
+    command_timeout_s: float = setting("LEADFUEL_SMTP_COMMAND_TIMEOUT", 20.0, "seconds a reply may take")
+    total_timeout_s: float = setting("LEADFUEL_SMTP_TOTAL_TIMEOUT", 60.0, "seconds a validation may take")
+    caller_timeout_s: float = setting(
+        "LEADFUEL_MAIL_CALLER_TIMEOUT", 15.0, "seconds a caller waits before the answer comes later"
+    )
+    dns_timeout_s: float = setting("LEADFUEL_DNS_TIMEOUT", 5.0, "seconds a question to the DNS may take")
+    connections_per_group: int = setting(
+        "LEADFUEL_SMTP_CONNECTIONS", 2, "connections at once to the mail servers of one provider"
+    )
+    per_minute: int = setting(
+        "LEADFUEL_SMTP_PER_MINUTE", 20, "connections in a minute to the mail servers of one provider"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class StackSettings:
     home: Path = setting("LEADFUEL_HOME", Path(".leadfuel"), "folder of the embedded services' data")
     opensearch_heap_mb: int = setting(
@@ -135,6 +200,8 @@ class Settings:
     api: ApiSettings = ApiSettings()
     auth: AuthSettings = AuthSettings()
     privacy: PrivacySettings = PrivacySettings()
+    mail: MailSettings = MailSettings()
+    validator: ValidatorSettings = ValidatorSettings()
     stack: StackSettings = StackSettings()
 
     @classmethod
@@ -172,6 +239,7 @@ def _check(settings: Settings) -> None:
         ),
         "OPENSEARCH_URL": (settings.opensearch.url, ("http", "https")),
         "REDIS_URL": (settings.redis.url, ("redis", "rediss", "unix")),
+        "SMTP_URL": (settings.mail.smtp_url, ("smtp", "smtps")),
     }
     for env, (url, allowed) in schemes.items():
         if url and urlsplit(url).scheme not in allowed:

@@ -18,7 +18,15 @@ from db.models.index import (
     indices,
     search_dirty,
 )
-from db.models.lists import list_contacts, list_members, list_organizations, lists
+from db.models.jobs import jobs
+from db.models.lists import (
+    list_activity,
+    list_contacts,
+    list_invitations,
+    list_members,
+    list_organizations,
+    lists,
+)
 from db.models.organizations import organizations
 from db.models.outbox import outbox
 from db.models.privacy import suppressions
@@ -46,7 +54,10 @@ __all__ = [
     "index_control",
     "index_token",
     "indices",
+    "jobs",
+    "list_activity",
     "list_contacts",
+    "list_invitations",
     "list_members",
     "list_organizations",
     "lists",
