@@ -1,44 +1,16 @@
 """docs/api.md against the code: every kind of problem, every path, every filter, facet and order."""
 
-import importlib
-import pkgutil
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
 
-from api.app import OPERATIONS
-from core.errors import LeadFuelError
 from search.fields import FACETS, FILTERS, SORTS
 from search.suggest import FIELDS
+from tests.api_tables import DOCUMENT, kinds, renewed
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-TEXT: Final = (ROOT / "docs" / "api.md").read_text()
-PACKAGES: Final = ("core", "db", "search", "indexer", "domain", "api", "workers", "cli", "embedded")
-ROW: Final = re.compile(r"^\| `(?P<slug>[a-z-]+)` \| (?P<status>\d{3}) \| (?P<meaning>.+) \|$", re.MULTILINE)
-# What the framework itself finds wrong with a path has no class of its own.
-OF_THE_FRAMEWORK: Final = {"method-not-allowed"}
-# These run by themselves when they are imported, or need what is not installed everywhere.
-NOT_IMPORTED: Final = re.compile(r"^(db\.migrations|search\.data|embedded\.opensearch\.node)")
-
-
-def kinds() -> Iterator[type[LeadFuelError]]:
-    """Every subclass that our own packages declare."""
-    for package in map(importlib.import_module, PACKAGES):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not NOT_IMPORTED.match(module.name):
-                importlib.import_module(module.name)
-    waiting: list[type[LeadFuelError]] = [LeadFuelError]
-    while waiting:
-        kind = waiting.pop()
-        waiting += kind.__subclasses__()
-        if kind.__module__.split(".")[0] in PACKAGES:
-            yield kind
-
-
-KINDS: Final = sorted(set(kinds()), key=lambda kind: kind.slug)
+TEXT: Final = DOCUMENT.read_text("utf-8")
+KINDS: Final = kinds()
 
 
 def test_slugs_are_unique():
@@ -46,37 +18,16 @@ def test_slugs_are_unique():
     assert [slug for slug in slugs if slugs.count(slug) > 1] == []
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.slug)
-def test_every_kind_of_problem_is_documented(kind):
-    row = next((row for row in ROW.finditer(TEXT) if row["slug"] == kind.slug), None)
-    assert row is not None, f"docs/api.md has no row for {kind.slug}"
-    assert int(row["status"]) == kind.status
-    assert len(row["meaning"]) > 15
-
-
-def test_no_other_kind_is_documented():
-    rows = [row["slug"] for row in ROW.finditer(TEXT)]
-    assert len(rows) == len(set(rows))
-    assert set(rows) - {kind.slug for kind in KINDS} == OF_THE_FRAMEWORK
+def test_the_tables_of_paths_and_problems_are_as_the_code_has_them():
+    assert renewed(TEXT) == TEXT, "run: python -m tests.api_tables --write"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.slug)
 def test_every_kind_explains_itself(kind):
-    assert kind.__doc__
+    assert len(kind.__doc__ or "") > 15
     assert kind.__dict__.get("slug") == kind.slug
     assert 400 <= kind.status < 600
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", kind.slug)
-
-
-def test_every_path_is_documented_with_who_may_use_it():
-    audience = {"public": "everybody", "member": "members", "admin": "administrators"}
-    for op in OPERATIONS:
-        assert f"| `{op.method} {op.path}` | {audience[op.access]} |" in TEXT
-
-
-def test_no_other_path_is_documented():
-    rows = re.findall(r"^\| `([A-Z]+ /\S*)` \|", TEXT, re.MULTILINE)
-    assert sorted(rows) == sorted(f"{op.method} {op.path}" for op in OPERATIONS)
 
 
 @pytest.mark.parametrize("scope", ["contacts", "organizations"])
