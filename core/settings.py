@@ -187,7 +187,7 @@ class StackSettings:
     maven_url: str = setting(
         "LEADFUEL_MAVEN_URL",
         "",
-        "Maven repository for the embedded OpenSearch's jars; empty: as jgo is configured, else Maven Central",
+        "Maven repository for the embedded OpenSearch's jars; empty: as jgo is configured, else Central",
     )
 
 

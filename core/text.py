@@ -38,7 +38,7 @@ def tokens(text: str) -> list[str]:
 
 
 def slug(text: str) -> str:
-    """The code of a term of an open vocabulary: "Software & Services" -> "software-services", "C++" -> "cplusplus"."""
+    """The code of a term of an open vocabulary: "Software & Services" becomes "software-services"."""
     spelled = text.replace("+", "plus").replace("#", "sharp") if ("+" in text or "#" in text) else text
     return "-".join(tokens(spelled))[:100]
 
