@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.settings import OpenSearchSettings
+from core.settings import OpenSearchSettings, StackSettings
 from tests.fixtures.server import ROOT, serving
 
 SHORT = ("--max-examples", "3", "--max-time", "45", "--seed", "1")
@@ -25,6 +25,8 @@ async def test_schemathesis_finds_nothing(settings, admin, a_free_port, tmp_path
     served = replace(
         settings,
         opensearch=OpenSearchSettings(url=""),
+        # Where no stack is remembered, so that none is used in place of what is left out.
+        stack=StackSettings(home=tmp_path),
         api=replace(settings.api, requests_per_minute=100_000_000, log_level="WARNING"),
     )
     log = tmp_path / "log"
