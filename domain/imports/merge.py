@@ -181,7 +181,7 @@ async def apply(
         statement = orjson.loads(change.statement)
         said = memory.get(change.key)
         before = said["values"] if said else {}
-        news = {name: value for name, value in statement.items() if before.get(name) != value}
+        news = {name: value for name, value in statement.items() if _is_news(before.get(name), value)}
         state = states[change.record_id]
         _take(state, change, news, source=source, manual=manual, stated=statement)
         lines.append(_statement_line(change, news, before, said, today))
@@ -192,6 +192,13 @@ async def apply(
     await connection.execute(_say_again_sql(shape), source, today)
     await connection.execute(_say_first_sql(shape), source, today)
     return updated
+
+
+def _is_news(before: Any, value: Any) -> bool:
+    """Whether a value says more than "the same as before", or less: a country where a city was known."""
+    if isinstance(before, dict) and isinstance(value, dict):
+        return any(before.get(part) != said for part, said in value.items() if part != "text")
+    return bool(before != value)
 
 
 def _take(

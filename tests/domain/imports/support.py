@@ -3,7 +3,8 @@
 from sqlalchemy import text
 
 from db.sessions import SERVICE, driver_connection
-from domain.imports import companies, merge, people, rows
+from domain.imports import companies, merge, people, positions, rows
+from domain.imports.position_rows import position_row
 from domain.imports.state import Run
 
 
@@ -33,3 +34,10 @@ async def import_organizations(db, settings, *cells, source="crm", run=None):
 async def fetch(db, sql, **parameters):
     async with db.transaction(SERVICE) as session:
         return [dict(row._mapping) for row in await session.execute(text(sql), parameters)]
+
+
+async def import_positions(db, settings, *cells, source="crm", run=None):
+    run = run or await start(db, settings, source)
+    read = [(place, position_row(row, run.context)) for place, row in enumerate(cells)]
+    async with db.transaction(SERVICE) as session:
+        return await positions.merge_positions(session, read, run=run)
