@@ -4,6 +4,7 @@ A `Feed` is built once and handed down. The source of documents is a value in it
 benchmark) can feed something simpler than the real documents through the same machinery.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -92,5 +93,9 @@ class Feed:
 
 
 def engine_client(url: str) -> AsyncOpenSearch:
-    """A client without retries of its own: the indexer decides what is sent again, and when."""
+    """A client without retries of its own: the indexer decides what is sent again, and when.
+
+    It would log every failed request with its traceback; the feed says once what is wrong.
+    """
+    logging.getLogger("opensearch").setLevel(logging.ERROR)
     return AsyncOpenSearch(hosts=[url], max_retries=0, retry_on_timeout=False, timeout=30, maxsize=8)

@@ -64,7 +64,8 @@ class Heart:
             if await self._version(entity, ids[0]) > before or lag > PATIENCE_S:
                 self.lags_s[entity].append(lag)
                 return lag
-            await rest(stop, _LOOKS_EVERY_S)
+            # Looked at closely while that tells something; an engine that is down is not hammered.
+            await rest(stop, max(_LOOKS_EVERY_S, lag / 10))
         return None
 
     async def _written(self, entity: Entity, record: int) -> int:
