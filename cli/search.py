@@ -49,7 +49,7 @@ def _options(command: Any) -> Any:
             click.option("--title", "titles", multiple=True, help="Job title; synonyms count."),
             click.option("--seniority", "seniorities", multiple=True, help="For example vp, c_suite."),
             click.option("--department", "departments", multiple=True, help="For example sales."),
-            click.option("--location", "locations", multiple=True, help="Where the person is."),
+            click.option("--location", "locations", multiple=True, help="Where the person (or company) is."),
             click.option("--company-location", "organization_locations", multiple=True, help="Where it is."),
             click.option("--industry", "industries", multiple=True),
             click.option("--technology", "technologies", multiple=True),

@@ -1,6 +1,7 @@
 """`leadfuel stack`: a real PostgreSQL, Redis and OpenSearch as processes of this folder."""
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -143,6 +144,18 @@ def env(*, as_json: bool) -> None:
             click.echo(f"# {part.title}: {part.condition}", err=True)
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@stack.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(*, arguments: tuple[str, ...]) -> None:
+    """Open the embedded database in psql, as the tables' owner; ARGUMENTS are psql's own."""
+    home = Settings.from_env().stack.home
+    state = states.load(home)
+    if state is None or not stacks.is_alive(state, "postgres"):
+        raise NoStack(f"PostgreSQL does not run in {home}: run `leadfuel stack up`.")
+    command, environ = stacks.psql(state)
+    os.execve(command[0], [*command, *arguments], environ)  # noqa: S606 - becomes the program itself
 
 
 def _print_json(home: Path) -> None:

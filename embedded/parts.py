@@ -161,6 +161,11 @@ class Postgres(Service):
     def admin_url(self, part: Part) -> str:
         return self._url(part, postgres_server.ADMIN, self.around.secrets.admin_password)
 
+    def client(self) -> tuple[Path, dict[str, str]]:
+        """The client psql of the server's own version, and the environment it needs."""
+        programs = self._programs()
+        return programs / "bin" / "psql", dict(postgres_server.program_environ(programs, self.around.environ))
+
     def _url(self, part: Part, user: str, password: str) -> str:
         return f"postgresql://{user}:{password}@127.0.0.1:{part.port}/{postgres_server.DATABASE}"
 

@@ -206,6 +206,13 @@ def admin_url(state: StackState) -> str:
     return Postgres(_surroundings(state), lambda _: None).admin_url(state.part("postgres"))
 
 
+def psql(state: StackState) -> tuple[list[str], dict[str, str]]:
+    """The command that opens the stack's database as the tables' owner, and its environment."""
+    around = _surroundings(state)
+    program, environ = Postgres(around, lambda _: None).client()
+    return [str(program), environment(state)["MIGRATION_DATABASE_URL"]], environ
+
+
 def is_alive(state: StackState, name: PartName) -> bool:
     """Whether the part's process is still there (it may not answer yet)."""
     return SERVICES[name](_surroundings(state), lambda _: None).process(state.part(name)) is not None

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from core.logs import get_logger
+from search.plan import EngineFailed
 
 log = get_logger(__name__)
 
@@ -48,8 +49,10 @@ class Breaker:
             try:
                 async with asyncio.timeout(self._probe_timeout_s):
                     await self._probe()
+            except EngineFailed as error:
+                self.reason = str(error)
             except Exception as error:  # noqa: BLE001 - whatever it is, the engine is not back
-                self.reason = f"{type(error).__name__}: {error}"[:200]
+                self.reason = type(error).__name__
             else:
                 self.reason = None
                 self._failures = 0

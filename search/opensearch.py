@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 from opensearchpy import AsyncOpenSearch
-from opensearchpy.exceptions import OpenSearchException
+from opensearchpy.exceptions import ConnectionError, ConnectionTimeout, OpenSearchException  # noqa: A004
 from opensearchpy.serializer import JSONSerializer
 from pyroaring import BitMap
 
@@ -17,16 +17,22 @@ from core.settings import OpenSearchSettings
 from search import opensearch_query
 from search.conditions import Criteria
 from search.documents import MISSING, NO_ORGANIZATION
-from search.plan import TOTAL_CAP, After, FacetCounts, FacetPlan, Found, Plan, explained_paths, facet_criteria
+from search.plan import (
+    TOTAL_CAP,
+    After,
+    EngineFailed,
+    FacetCounts,
+    FacetPlan,
+    Found,
+    Plan,
+    explained_paths,
+    facet_criteria,
+)
 from search.request import EngineName, Entity
 from search.visibility import Visibility, encode
 
 # A terms aggregation may answer with 65,535 buckets; companies are counted in portions below that.
 _PORTION: Final = 40_000
-
-
-class EngineFailed(Exception):
-    """The engine did not answer as it should; the reason is fit for a log and an operator."""
 
 
 class OrjsonSerializer(JSONSerializer):
@@ -176,7 +182,13 @@ class OpenSearchEngine:
 
 
 def _reason(error: OpenSearchException) -> str:
-    return f"{type(error).__name__}: {getattr(error, 'error', error)}"[:200]
+    """What happened, in words that any user may read: no host, port or path of this installation."""
+    if isinstance(error, ConnectionTimeout):
+        return "OpenSearch did not answer in time"
+    if isinstance(error, ConnectionError):
+        return "OpenSearch cannot be reached"
+    kind = getattr(error, "error", None)
+    return kind if isinstance(kind, str) and kind.isidentifier() else type(error).__name__
 
 
 def _query(criteria: Criteria, scope: Iterable[dict[str, Any]], *, scored: bool) -> dict[str, Any]:

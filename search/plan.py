@@ -82,6 +82,10 @@ class Found:
     removed: Mapping[str, int | None] = field(default_factory=dict)
 
 
+class EngineFailed(Exception):
+    """An engine did not answer as it should. The reason is fit for any user's eyes."""
+
+
 class Engine(Protocol):
     name: EngineName
 
