@@ -9,9 +9,11 @@ import asyncio
 import json
 import statistics
 import time
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from cli.context import load_settings
+from core.settings import Settings
 from db.sessions import Database
 from indexer import apply, catalogue, indices, rebuild
 from indexer.bulk import BulkSender, Kind, writes
@@ -59,8 +61,25 @@ async def forget(feed: Feed) -> None:
         await connection.exec_driver_sql(f"DELETE FROM indices WHERE index_name LIKE '{PREFIX}%'")
 
 
-async def main(entity: Entity, rounds: int) -> None:
-    settings = load_settings()
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Documents a second of each round, and how large the documents are."""
+
+    documents: int
+    bytes_each: float
+    rates: Mapping[str, Sequence[float]]
+
+    @property
+    def medians(self) -> dict[str, float]:
+        return {name: statistics.median(values) for name, values in self.rates.items()}
+
+    @property
+    def ratio(self) -> float:
+        return self.medians["rebuild"] / self.medians["bare _bulk"]
+
+
+async def measure(settings: Settings, entity: Entity, rounds: int) -> Figures:
+    """Alternate the two on a database that has no indices of its own."""
     db = Database(settings.database)
     connected = Feed.connect(settings, db)
     feed = replace(connected, settings=replace(settings.opensearch, index_prefix=PREFIX))
@@ -70,24 +89,25 @@ async def main(entity: Entity, rounds: int) -> None:
             if await indices.rows(session, entity):
                 raise SystemExit("this database has indices of its own; give the benchmark one without")
         documents = await ready_made(feed, entity)
-        figures: dict[str, list[float]] = {"bare _bulk": [], "rebuild": []}
+        rates: dict[str, list[float]] = {"bare _bulk": [], "rebuild": []}
         for _ in range(rounds):
-            figures["bare _bulk"].append(await bare(feed, entity, documents))
-            figures["rebuild"].append(await rebuilt(feed, entity))
-        medians = {name: statistics.median(values) for name, values in figures.items()}
-        size = statistics.mean(map(len, documents.values()))
-        print(f"{len(documents):,} {entity}, {size:,.0f} bytes each, {rounds} rounds")
-        for name, values in figures.items():
-            print(
-                f"{name:12} {medians[name]:>8,.0f} documents/s   ({', '.join(f'{v:,.0f}' for v in values)})"
-            )
-        ratio = medians["rebuild"] / medians["bare _bulk"]
-        print(f"ratio        {ratio:.2f}")
-        print(json.dumps({"entity": entity, "documents": len(documents), **medians, "ratio": ratio}))
+            rates["bare _bulk"].append(await bare(feed, entity, documents))
+            rates["rebuild"].append(await rebuilt(feed, entity))
+        return Figures(len(documents), statistics.mean(map(len, documents.values())), rates)
     finally:
         await forget(feed)
         await connected.close()
         await db.close()
+
+
+async def main(entity: Entity, rounds: int) -> None:
+    found = await measure(load_settings(), entity, rounds)
+    print(f"{found.documents:,} {entity}, {found.bytes_each:,.0f} bytes each, {rounds} rounds")
+    for name, values in found.rates.items():
+        each = ", ".join(f"{value:,.0f}" for value in values)
+        print(f"{name:12} {found.medians[name]:>8,.0f} documents/s   ({each})")
+    print(f"ratio        {found.ratio:.2f}")
+    print(json.dumps({"entity": entity, "documents": found.documents, **found.medians, "ratio": found.ratio}))
 
 
 if __name__ == "__main__":
