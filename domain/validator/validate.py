@@ -1,0 +1,283 @@
+"""Whether mail to an address would arrive: syntax, lists, DNS, then a talk with the mail server.
+
+`validate(address, settings)` is the whole of it for somebody with neither database nor Redis. A
+`Validator` is the same with what it learns kept between calls.
+"""
+
+import asyncio
+import secrets
+import socket
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from ipaddress import ip_address
+from time import monotonic
+from typing import Final
+
+import orjson
+
+from core import clock
+from core.settings import ValidatorSettings
+from domain.validator import findings, lists, providers
+from domain.validator.addresses import IP
+from domain.validator.caches import CATCH_ALL_S, PROBE_S, Cache, MemoryCache, hidden, lifetime_s
+from domain.validator.dialogue import Heard, Plan, converse
+from domain.validator.limits import Held, Limits, LocalLimits, connection
+from domain.validator.resolver import Host, Resolver, Route
+from domain.validator.syntax import Address, BadAddress, cache_key, describe, read_address
+from domain.validator.verdict import (
+    Exchange,
+    Finding,
+    Kind,
+    Syntax,
+    Verdict,
+    as_cached,
+    decide,
+    from_json,
+)
+from domain.validator.wire import Network, Sockets
+
+# When what was refused for now is tried again, counted from each attempt; then it is unknown for good.
+RETRY_AFTER: Final = (
+    timedelta(minutes=6),
+    timedelta(minutes=20),
+    timedelta(hours=1),
+    timedelta(hours=4),
+)
+_MAX_ROUTES: Final = 20_000
+
+
+async def validate(address: str, settings: ValidatorSettings) -> Verdict:
+    """The verdict on one address, by itself."""
+    return await Validator(settings).validate(address)
+
+
+class Validator:
+    """A validator with its memory: routes of domains, verdicts, and how hard whom may be asked."""
+
+    def __init__(
+        self,
+        settings: ValidatorSettings,
+        *,
+        network: Network | None = None,
+        limits: Limits | None = None,
+        cache: Cache | None = None,
+    ) -> None:
+        self._settings = settings
+        self._resolver = Resolver(settings)
+        self._network = network or Sockets(settings)
+        self._limits = limits or LocalLimits(settings)
+        self._cache = cache or MemoryCache()
+        self._helo = settings.helo or _machine_name()
+        self._sources = [part.strip() for part in settings.sources.split(",") if part.strip()]
+        self._routes: OrderedDict[str, tuple[Route, float]] = OrderedDict()
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    async def validate(self, text: str, *, attempts: int = 1) -> Verdict:
+        """The verdict on an address; with `attempts` above 1 it is asked again, whatever is remembered."""
+        try:
+            address = read_address(text)
+        except BadAddress:
+            finding = Finding(reachable="invalid", sub_status="invalid_syntax")
+            return decide(
+                given=text[:400],
+                syntax=Syntax(),
+                kind=Kind(),
+                finding=finding,
+                at=clock.now(),
+                attempts=attempts,
+            )
+        async with self._alone(f"address:{cache_key(address)}"):
+            return await self._validate(text.strip(), address, attempts)
+
+    async def remembered(self, text: str) -> Verdict | None:
+        """The verdict that still holds, without asking anybody."""
+        try:
+            address = read_address(text)
+        except BadAddress:
+            return None
+        kept = await self._cache.get(_verdict_key(address))
+        return as_cached(from_json(orjson.loads(kept)), given=text.strip()) if kept else None
+
+    async def _validate(self, given: str, address: Address, attempts: int) -> Verdict:
+        if attempts == 1:
+            kept = await self._cache.get(_verdict_key(address))
+            if kept is not None:
+                return as_cached(from_json(orjson.loads(kept)), given=given)
+        wait_s = 0.0
+        try:
+            async with asyncio.timeout(self._settings.total_timeout_s):
+                finding = await self._find(address)
+        except TimeoutError:
+            finding = Finding(reachable="unknown", sub_status="timeout", can_retry=True)
+        except Held as held:
+            wait_s = held.wait_s
+            name = "ip_blocked" if held.is_blocked else "rate_limited"
+            finding = Finding(reachable="unknown", sub_status=name, can_retry=True)
+        verdict = decide(
+            given=given,
+            syntax=describe(address),
+            kind=lists.kind_of(address, lists.load(self._settings.lists_folder)),
+            finding=finding,
+            at=clock.now(),
+            attempts=attempts,
+        )
+        verdict = _with_retry(verdict, wait_s)
+        await self._cache.put(_verdict_key(address), orjson.dumps(verdict.as_json()), lifetime_s(verdict))
+        return verdict
+
+    async def _find(self, address: Address) -> Finding:
+        route = await self._route(address.domain)
+        first = route.hosts[0].name if route.hosts else (route.records[0] if route.records else "")
+        mx = Exchange(
+            accepts_mail=True if route.hosts else False if route.is_proved else None,
+            records=route.records,
+            implicit=route.implicit,
+            provider=providers.provider(first),
+        )
+        if route.problem is not None:
+            return findings.from_dns(route, mx)
+        if not self._settings.smtp_port:
+            return Finding(reachable="unknown", sub_status="connection_refused", mx=mx)
+        is_catch_all = await self._known_catch_all(address.domain)
+        if is_catch_all is None and not self._is_known_provider(address.domain, first):
+            async with self._alone(f"domain:{address.domain}"):
+                is_catch_all = await self._known_catch_all(address.domain)
+                return await self._ask(address, route, mx, is_catch_all)
+        return await self._ask(address, route, mx, is_catch_all)
+
+    async def _ask(self, address: Address, route: Route, mx: Exchange, is_catch_all: bool | None) -> Finding:  # noqa: FBT001
+        probe = await self._probe(address.domain, route, is_catch_all)
+        plan = Plan(address, probe, self._helo)
+        heard, host = await self._first_answer(plan, route)
+        if heard.probe is not None and is_catch_all is None:
+            is_catch_all = findings.catch_all(heard.probe)
+            if is_catch_all is not None:
+                await self._cache.put(
+                    hidden(f"catch-all:{address.domain}"), b"1" if is_catch_all else b"0", CATCH_ALL_S
+                )
+        if probe is None and is_catch_all is None and address.domain in providers.HONEST_DOMAINS:
+            is_catch_all = False
+        accepts_all = providers.accepts_everybody(address.domain, host.name)
+        return findings.from_smtp(
+            heard, address, host=host, mx=mx, is_catch_all=is_catch_all, accepts_all=accepts_all
+        )
+
+    async def _first_answer(self, plan: Plan, route: Route) -> tuple[Heard, Host]:
+        """Ask the hosts in their order; the first that answers for the recipient decides."""
+        passed: tuple[Heard, Host] | None = None
+        for host in route.hosts:
+            for number in host.addresses:
+                heard = await self._talk(plan, host, number)
+                if not heard.reading.asks_next_host:
+                    return heard, host
+                if passed is None or passed[0].reading.outcome == "no_mail":
+                    passed = heard, host
+                if heard.has_connected:
+                    break
+        if passed is None:
+            raise ValueError("a route without hosts")
+        return passed
+
+    async def _talk(self, plan: Plan, host: Host, number: IP) -> Heard:
+        group = providers.group(host.name)
+        settings = self._settings
+        connect = partial(
+            self._network.connect,
+            number,
+            settings.smtp_port,
+            source=self._source(plan.address.domain, number),
+            timeout_s=settings.connect_timeout_s,
+        )
+        async with connection(self._limits, group, within_s=settings.total_timeout_s / 2):
+            heard = await converse(connect, plan, settings)
+        if heard.reading.sub_status == "ip_blocked":
+            await self._limits.trip(group)
+        elif heard.reading.sub_status == "rate_limited":
+            await self._limits.slow_down(group)
+        return heard
+
+    async def _route(self, domain: str) -> Route:
+        kept = self._routes.get(domain)
+        if kept is not None and kept[1] > monotonic():
+            return kept[0]
+        route = await self._resolver.route(domain)
+        if route.problem != "dns_error":
+            self._routes[domain] = route, monotonic() + route.ttl_s
+            self._routes.move_to_end(domain)
+            if len(self._routes) > _MAX_ROUTES:
+                self._routes.popitem(last=False)
+        return route
+
+    async def _known_catch_all(self, domain: str) -> bool | None:
+        kept = await self._cache.get(hidden(f"catch-all:{domain}"))
+        return None if kept is None else kept == b"1"
+
+    async def _probe(self, domain: str, route: Route, is_catch_all: bool | None) -> Address | None:  # noqa: FBT001
+        """The made-up address of a domain, the same again for a retry; None where none is needed."""
+        if is_catch_all is not None or self._is_known_provider(domain, route.hosts[0].name):
+            return None
+        key = hidden(f"probe:{domain}")
+        kept = await self._cache.get(key)
+        local = kept.decode() if kept else made_up_name()
+        if kept is None:
+            await self._cache.put(key, local.encode(), PROBE_S)
+        return Address(local, domain, domain)
+
+    @staticmethod
+    def _is_known_provider(domain: str, host: str) -> bool:
+        return domain in providers.HONEST_DOMAINS or providers.accepts_everybody(domain, host)
+
+    def _source(self, domain: str, number: IP) -> str | None:
+        """Our own address for a domain: always the same, for greylists know us by it."""
+        fitting = [text for text in self._sources if ip_address(text).version == number.version]
+        if not fitting:
+            return None
+        return fitting[int.from_bytes(sha256(domain.encode()).digest()[:4], "big") % len(fitting)]
+
+    @asynccontextmanager
+    async def _alone(self, name: str) -> AsyncIterator[None]:
+        """One at a time per name; the lock is forgotten with its last holder."""
+        lock, waiting = self._locks.get(name, (asyncio.Lock(), 0))
+        self._locks[name] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            _, waiting = self._locks[name]
+            if waiting == 1:
+                del self._locks[name]
+            else:
+                self._locks[name] = lock, waiting - 1
+
+
+_STARTS: Final = ("mar", "tor", "ele", "jan", "bri", "kar", "lin", "wes", "hal", "fre", "sil", "den")
+_ENDS: Final = ("vik", "mond", "berg", "ton", "sen", "field", "ova", "etti", "mann", "ley", "wick", "dorf")
+
+
+def made_up_name() -> str:
+    """A local part that looks like a person's and is nobody's."""
+    pick = secrets.choice
+    first = f"{pick(_STARTS)}{pick('aeio')}{pick('lnrst')}"
+    return f"{first}.{pick(_STARTS)}{pick(_STARTS)}{pick(_ENDS)}{secrets.randbelow(90) + 10}"
+
+
+def _machine_name() -> str:
+    name = socket.gethostname()
+    return name if "." in name and name.isascii() else "localhost.localdomain"
+
+
+def _verdict_key(address: Address) -> str:
+    return hidden(f"verdict:{cache_key(address)}")
+
+
+def _with_retry(verdict: Verdict, wait_s: float) -> Verdict:
+    if not verdict.retry or verdict.attempts > len(RETRY_AFTER):
+        return replace(verdict, retry=False)
+    pause = max(RETRY_AFTER[verdict.attempts - 1], timedelta(seconds=wait_s))
+    at: datetime = verdict.checked_at + pause
+    return replace(verdict, retry_after=at)
