@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.logs import get_logger
-from indexer import catalogue, deadletters, indices, queue, truncation
+from indexer import catalogue, control, deadletters, indices, queue, truncation
 from indexer.bulk import DONE, BulkSender, Kind, Operation, Outcome
 from indexer.deadletters import Rejected
 from indexer.feed import ENTITIES, HASH_FIELD, Entity, Feed
@@ -109,12 +109,33 @@ async def write(feed: Feed, sender: BulkSender, entity: Entity, ids: Sequence[in
         Operation(indices.write_alias(index), record, token, None) for index in to.purge for record in gone
     ]
     outcomes = await sender.send([*operations, *purges], patience_s=PATIENCE_S)
+    outcomes = await _unless_ahead(feed, entity, outcomes)
     judged = [
         # A kept index may have been taken away by now; what is not there needs no deletion.
         (operation.id, DONE if outcome.kind is Kind.MISSING and at >= len(operations) else outcome)
         for at, (operation, outcome) in enumerate(zip([*operations, *purges], outcomes, strict=True))
     ]
     return _sorted_out(entity, judged, encoded, outdated=to.outdated)
+
+
+async def _unless_ahead(feed: Feed, entity: Entity, outcomes: list[Outcome]) -> list[Outcome]:
+    """The outcomes; a conflict with a version that was never drawn is not the peace that others are.
+
+    Either somebody wrote into the index by hand, or the database is older than the index, as after a backup
+    was restored. The tokens are drawn past it, the record is sent again, and the status asks for a verify.
+    """
+    highest = max((outcome.version_there for outcome in outcomes), default=0)
+    if not highest:
+        return outcomes
+    async with feed.service() as session:
+        drawn = await queue.last_token(session)
+        if highest <= drawn:
+            return outcomes
+        await control.remember(session, control.ahead(entity), {"version": highest, "token": drawn})
+        await queue.outrun(session, highest, margin=1)
+    log.error("the index holds versions that were never drawn", entity=entity, version=highest, token=drawn)
+    again = Outcome(Kind.RETRY, "the index holds a version that was never drawn")
+    return [again if outcome.version_there > drawn else outcome for outcome in outcomes]
 
 
 def stamped(body: bytes) -> bytes:

@@ -10,6 +10,7 @@ import asyncio
 import enum
 import itertools
 import random
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ log = get_logger(__name__)
 _ANSWER = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _MISSING_INDEX = "index_not_found_exception"
+_VERSION_THERE = re.compile(r"current version \[(\d+)\]")
 
 
 class Kind(enum.Enum):
@@ -45,9 +47,14 @@ class Outcome:
     kind: Kind
     reason: str | None = None
 
+    @property
+    def version_there(self) -> int:
+        """The version that made a conflict; 0 when the engine does not name it."""
+        named = _VERSION_THERE.search(self.reason or "") if self.kind is Kind.NEWER else None
+        return int(named[1]) if named else 0
+
 
 DONE = Outcome(Kind.DONE)
-NEWER = Outcome(Kind.NEWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +239,6 @@ class BulkSender:
 def _outcome(item: dict[str, Any]) -> Outcome:
     status = item["status"]
     error = item.get("error") or {}
-    if status == 409:
-        return NEWER
     if status < 300 or (status == 404 and not error):  # the second: a deletion of what is not there
         return DONE
     reason = ": ".join(
@@ -241,6 +246,8 @@ def _outcome(item: dict[str, Any]) -> Outcome:
         for part in (error.get("type"), error.get("reason"), (error.get("caused_by") or {}).get("reason"))
         if part
     )
+    if status == 409:
+        return Outcome(Kind.NEWER, reason)
     if status in _BUSY:
         return Outcome(Kind.RETRY, reason)
     if error.get("type") == _MISSING_INDEX:

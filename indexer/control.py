@@ -7,9 +7,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.text import clean
-from indexer.feed import Feed
+from indexer.feed import Entity, Feed
 
 PAUSED = "paused"
+
+
+def ahead(entity: Entity) -> str:
+    """The name of what was found when the index was ahead of the database."""
+    return f"ahead:{entity}"
 
 
 async def remember(session: AsyncSession, name: str, value: dict[str, Any]) -> None:

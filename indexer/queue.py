@@ -98,6 +98,11 @@ async def draw_token(session: AsyncSession) -> int:
     return int((await session.execute(text("SELECT nextval('index_token')"))).scalar_one())
 
 
+async def last_token(session: AsyncSession) -> int:
+    """The highest token anybody has drawn."""
+    return int((await session.execute(text("SELECT last_value FROM index_token"))).scalar_one())
+
+
 async def outrun(session: AsyncSession, version: int, *, margin: int) -> bool:
     """Draw tokens until they are past a version by a margin; False when it is out of reach."""
     at = await draw_token(session)

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import LeadFuelError
 from core.logs import get_logger
 from db import connections
-from indexer import apply, catalogue, deadletters, drain, indices, queue
+from indexer import apply, catalogue, control, deadletters, drain, indices, queue
 from indexer.bulk import BulkSender, Kind, Limits, writes
 from indexer.deadletters import Rejected
 from indexer.feed import Entity, Feed
@@ -411,6 +411,7 @@ async def _finish(feed: Feed, entity: Entity, index: Index) -> None:
             if known.state == "live":
                 await indices.set_state(session, known.name, "old")
         await indices.set_state(session, index.name, "live")
+        await control.forget(session, control.ahead(entity))
 
 
 async def _forget(session: AsyncSession, index: str) -> None:

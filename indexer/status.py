@@ -17,6 +17,11 @@ LATE_S = 60.0
 # And an indexer that has not reported for so long is not there.
 SILENT_S = 90.0
 
+AHEAD = "The index held versions the database never gave out: edits by hand, or a restored backup."
+AHEAD_ADVICE = (
+    "`leadfuel index verify --repair` finds what differs; after a restore, `leadfuel index rebuild`."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -110,6 +115,7 @@ async def _entity_status(feed: Feed, entity: Entity) -> EntityStatus:
         queued = await queue.depth(session, entity)
         rejected = await deadletters.count(session, entity)
         last_verify = await control.recall(session, f"verify:{entity}")
+        ahead = await control.recall(session, control.ahead(entity))
         kept = await session.execute(
             text(
                 """
@@ -135,7 +141,7 @@ async def _entity_status(feed: Feed, entity: Entity) -> EntityStatus:
         queued,
         rejected,
         books,
-        found.problem,
-        found.advice,
+        found.problem or (AHEAD if ahead else None),
+        found.advice or (AHEAD_ADVICE if ahead else None),
         last_verify,
     )

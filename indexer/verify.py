@@ -55,6 +55,7 @@ class Verified:
     undecided: int
     ranges: int
     full: bool
+    sampled: bool
     seconds: float
 
 
@@ -112,6 +113,7 @@ async def verify(
         undecided,
         len(ranges),
         full,
+        sample is not None,
         time.monotonic() - started,
     )
 
@@ -166,6 +168,8 @@ async def remember(feed: Feed, verified: Verified) -> None:
                 "seconds": round(verified.seconds, 3),
             },
         )
+        if not verified.drift and not verified.sampled:
+            await control.forget(session, control.ahead(verified.entity))
 
 
 async def _live_index(feed: Feed, entity: Entity) -> str:

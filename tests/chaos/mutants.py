@@ -124,8 +124,14 @@ MUTANTS = (
     Mutant(
         "a conflict is taken for a rejection",
         "indexer/bulk.py",
-        "    if status == 409:\n        return NEWER\n",
+        "    if status == 409:\n        return Outcome(Kind.NEWER, reason)\n",
         "",
+    ),
+    Mutant(
+        "a conflict with a version nobody drew is peace",
+        "indexer/apply.py",
+        "        if highest <= drawn:\n",
+        "        if highest:\n",
     ),
     Mutant(
         "a busy engine is taken for a refusal",

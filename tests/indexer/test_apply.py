@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from indexer import apply, deadletters, fanout, indices, queue, rebuild
+from indexer import apply, deadletters, fanout, indices, queue, rebuild, verify
 from indexer.bulk import BulkSender
 from indexer.feed import Feed
+from indexer.status import status
 from tests.fixtures.faults import faults_before, in_turn
 from tests.fixtures.search import build_missing
 from tests.indexer.world import (
@@ -326,3 +327,27 @@ async def test_a_rebuild_that_begins_while_a_batch_reads_misses_nothing(built, d
     slow = replace(built, source=replace(built.source, read=read))
     await apply.apply_batch(slow, BulkSender(built.client))
     assert set(await stored(built, "contacts", index=begun[0])) == {contact}
+
+
+async def test_a_version_that_was_never_drawn_is_passed_and_told(built, db):
+    (contact,) = await add_contacts(db)
+    await drain_queue(built)
+    async with built.service() as session:
+        far = await queue.last_token(session) + 5_000
+    await built.client.index(
+        index=await live_index(built, "contacts"),
+        id=str(contact),
+        body={"id": contact},
+        params={"version": far, "version_type": "external"},
+    )
+    await rename_contact(db, contact, "Restored")
+    batch = await apply.apply_batch(built, BulkSender(built.client))
+    assert batch is not None
+    assert (batch.later, await queued(db)) == (1, 1)
+    found = await status(built)
+    assert "never gave out" in (found.entities[0].problem or "")
+    await execute(db, "UPDATE search_dirty SET claimed_until = NULL")
+    await drain_queue(built)
+    await assert_equal(built)
+    await verify.remember(built, await verify.verify(built, "contacts"))
+    assert (await status(built)).healthy
