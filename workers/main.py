@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from arq import create_pool, func
+from arq import ArqRedis, create_pool, func
 from arq.typing import WorkerCoroutine
 from arq.worker import Worker
+from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from core.logs import get_logger
@@ -25,19 +26,24 @@ from indexer import sweep
 from indexer.feed import Feed
 from indexer.heartbeat import Heart
 from workers import housekeeping, relay
-from workers.jobs import imports
+from workers.jobs import imports, lists
 from workers.supervise import Loop, supervise
 
 log = get_logger(__name__)
 
 JOB_TIMEOUT_S = 6 * 3600
 JOBS_AT_ONCE = 2
+REDIS_AGAIN_S = 5.0
 
 
 Job = Callable[[Settings, Database, Mapping[str, Any]], Awaitable[None]]
 
 # The name in the outbox -> the job.
-JOBS: Mapping[str, Job] = {imports.NAME: imports.run}
+JOBS: Mapping[str, Job] = {
+    imports.NAME: imports.run,
+    lists.INVITE: lists.invite,
+    lists.CHANGE: lists.change,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,9 @@ def index_loops(feed: Feed, waker: indexer_loop.Waker) -> dict[str, Loop]:
 
 async def run_jobs(at_hand: Work, stop: asyncio.Event) -> None:
     """Let arq's worker run the jobs; at the end those that run are finished, in the grace they are given."""
-    pool = await create_pool(relay.redis_settings(at_hand.settings))
+    pool = await _redis(at_hand.settings, stop)
+    if pool is None:
+        return
     worker = Worker(
         functions=[
             func(
@@ -125,6 +133,16 @@ async def run_jobs(at_hand: Work, stop: asyncio.Event) -> None:
             task.cancel()
         await asyncio.gather(running, *jobs, return_exceptions=True)
         await pool.aclose(close_connection_pool=True)
+
+
+async def _redis(settings: Settings, stop: asyncio.Event) -> ArqRedis | None:
+    """Redis, once it answers; that it does not is said by the relay. None when it is time to stop."""
+    while not stop.is_set():
+        try:
+            return await create_pool(relay.redis_settings(settings))
+        except (RedisError, OSError, TimeoutError):
+            await indexer_loop.rest(stop, REDIS_AGAIN_S)
+    return None
 
 
 async def run_job(context: dict[str, Any], outbox_id: str) -> None:
