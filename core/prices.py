@@ -3,5 +3,15 @@
 from typing import Final, Literal
 
 RevealField = Literal["email", "phone"]
+Action = Literal["unlock_email", "unlock_phone", "email_finder", "validate_email"]
 
-UNLOCK_CREDITS: Final[dict[RevealField, int]] = {"email": 1, "phone": 5}
+CREDITS: Final[dict[Action, int]] = {
+    "unlock_email": 1,
+    "unlock_phone": 5,
+    "email_finder": 2,
+    "validate_email": 1,
+}
+UNLOCK_ACTIONS: Final[dict[RevealField, Action]] = {"email": "unlock_email", "phone": "unlock_phone"}
+UNLOCK_CREDITS: Final[dict[RevealField, int]] = {
+    field: CREDITS[action] for field, action in UNLOCK_ACTIONS.items()
+}

@@ -3,7 +3,14 @@
 from db.models.accounts import plans, users
 from db.models.base import metadata
 from db.models.contacts import contacts
-from db.models.credits import credit_ledger, credit_purchases, transactions, unlocks
+from db.models.credits import (
+    credit_grants,
+    credit_holds,
+    credit_ledger,
+    credit_purchases,
+    transactions,
+    unlocks,
+)
 from db.models.employment import employment_history
 from db.models.finder import email_finder_logs
 from db.models.hidden import hidden_companies, hidden_contacts, visibility_versions
@@ -39,6 +46,8 @@ __all__ = [
     "company_fanout",
     "contact_sources",
     "contacts",
+    "credit_grants",
+    "credit_holds",
     "credit_ledger",
     "credit_purchases",
     "dead_letters",

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Integer, Table, Text, UniqueConstraint, text
 
-from db.models.base import CITEXT, created_at, jsonb, metadata, pii, uuid_key
+from db.models.base import CITEXT, created_at, jsonb, metadata, pii, timestamp, uuid_key
 
 plans = Table(
     "plans",
@@ -24,5 +24,8 @@ users = Table(
     Column("credit_balance", Integer, nullable=False, server_default=text("0")),
     Column("role", Text, nullable=False, server_default=text("'member'")),
     created_at(),
+    Column("credits_owed", Integer, nullable=False, server_default=text("0")),
+    timestamp("credits_frozen_at", default=False),
+    Column("credits_frozen_because", Text),
     UniqueConstraint("email"),
 )

@@ -1,12 +1,34 @@
 """What users have unlocked and the books of their credits.
 
-`credit_ledger` is the truth and only ever grows; `transactions` and `credit_purchases` are projections of
-it, written in the same transaction for those who read them under these names.
+`credit_ledger` is the truth and only ever grows. A trigger carries each entry on to the balance, the debt
+and the grants, and to `transactions` and `credit_purchases`, which are projections for those who read them
+under these names.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
-from db.models.base import contact_reference, created_at, identity, metadata, user_reference
+from db.models.base import (
+    UUID,
+    contact_reference,
+    created_at,
+    identity,
+    jsonb,
+    metadata,
+    timestamp,
+    user_reference,
+    uuid_key,
+)
 
 unlocks = Table(
     "unlocks",
@@ -58,5 +80,54 @@ credit_ledger = Table(
     Column("reference", Text, nullable=False),
     Column("balance_after", Integer, nullable=False),
     created_at(),
+    Column("owed_delta", Integer, nullable=False, server_default=text("0")),
+    Column("action", Text),
+    # No foreign keys: an entry outlives whom it speaks of.
+    Column("contact_id", Integer),
+    Column("actor_id", UUID),
+    jsonb("grants"),
+    jsonb("details"),
     UniqueConstraint("user_id", "kind", "reference", name="credit_ledger_entry_key"),
 )
+Index("credit_ledger_user_id_idx", credit_ledger.c.user_id, credit_ledger.c.id)
+
+credit_grants = Table(
+    "credit_grants",
+    metadata,
+    identity(BigInteger),
+    user_reference(ondelete=None),
+    Column("source", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("amount", Integer, nullable=False),
+    Column("remaining", Integer, nullable=False, server_default=text("0")),
+    Column("priority", SmallInteger, nullable=False),
+    timestamp("expires_at", default=False),
+    created_at(),
+    UniqueConstraint("user_id", "reference", name="credit_grants_reference_key"),
+)
+Index(
+    "credit_grants_user_id_idx",
+    credit_grants.c.user_id,
+    credit_grants.c.priority,
+    credit_grants.c.expires_at,
+    credit_grants.c.id,
+    postgresql_where=text("remaining > 0"),
+)
+Index("credit_grants_expires_at_idx", credit_grants.c.expires_at, postgresql_where=text("remaining > 0"))
+
+credit_holds = Table(
+    "credit_holds",
+    metadata,
+    uuid_key(),
+    user_reference(ondelete=None),
+    Column("reference", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("credits", Integer, nullable=False),
+    Column("contact_id", Integer),
+    Column("state", Text, nullable=False, server_default=text("'reserved'")),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    created_at(),
+    timestamp("settled_at", default=False),
+    UniqueConstraint("user_id", "reference", name="credit_holds_reference_key"),
+)
+Index("credit_holds_expires_at_idx", credit_holds.c.expires_at, postgresql_where=text("state = 'reserved'"))

@@ -317,12 +317,19 @@ async def test_a_new_list_is_its_makers(session_as):
 async def test_the_books_only_grow(session_as):
     async with session_as(SERVICE) as session:
         user = await make_user(session)
-        entry = (
-            "INSERT INTO credit_ledger (user_id, delta, kind, reference, balance_after)"
-            " VALUES (:user, 5, 'granted', 'welcome', 5)"
+        grant = await session.scalar(
+            text(
+                "INSERT INTO credit_grants (user_id, source, reference, amount, priority)"
+                " VALUES (:user, 'gift', 'welcome', 9, 1) RETURNING id"
+            ),
+            {"user": user},
         )
-        await session.execute(text(entry), {"user": user})
-        await refused(session, entry, "credit_ledger_entry_key", user=user)
+        entry = (
+            "INSERT INTO credit_ledger (user_id, delta, kind, reference, balance_after, grants)"
+            " VALUES (:user, 5, 'granted', 'welcome', 5, jsonb_build_object(CAST(:grant AS text), 5))"
+        )
+        await session.execute(text(entry), {"user": user, "grant": str(grant)})
+        await refused(session, entry, "credit_ledger_entry_key", user=user, grant=str(grant))
         for statement in (
             "UPDATE credit_ledger SET delta = 9",
             "DELETE FROM credit_ledger",
@@ -331,7 +338,7 @@ async def test_the_books_only_grow(session_as):
             "DELETE FROM credit_purchases",
         ):
             await refused(session, statement)
-        await refused(session, "UPDATE users SET credit_balance = -1", "users_credit_balance_check")
+        await refused(session, "UPDATE users SET credit_balance = 1000")
 
 
 async def test_whoever_casts_the_role_off_is_left_with_nothing(world):
