@@ -14,6 +14,7 @@ import orjson
 
 from benchmarks.environment import Bench, BenchmarkFailed, Say, Sizes, Stack
 from core.settings import Settings
+from db import migrate
 from db.sessions import Database
 from domain.demo import generate
 from domain.demo.load import load
@@ -38,6 +39,7 @@ async def prepare(stack: Stack, sizes: Sizes, say: Say) -> tuple[Bench, dict[str
         await _set_mark(stack, sizes.name, made)
     else:
         say(f"using the catalogue of an earlier run, {sizes.name}")
+        await migrate.migrate(settings.database)
     await _index(settings, made, say)
     await _set_mark(stack, sizes.name, made)
     return Bench(stack, sizes, settings, say), made

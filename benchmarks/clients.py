@@ -31,14 +31,12 @@ class Answers:
     """What the API's answers said of themselves."""
 
     number: int = 0
-    by_engine: dict[str, int] = field(default_factory=dict)
+    # Why PostgreSQL answered where it was not asked to.
     reasons: dict[str, int] = field(default_factory=dict)
     missing_facets: dict[str, int] = field(default_factory=dict)
 
     def note(self, answer: Mapping[str, Any]) -> None:
         self.number += 1
-        engine = answer["engine"]
-        self.by_engine[engine] = self.by_engine.get(engine, 0) + 1
         reason = answer.get("engine_reason")
         if reason and reason != "asked for":
             self.reasons[reason] = self.reasons.get(reason, 0) + 1

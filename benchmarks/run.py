@@ -9,7 +9,6 @@ left out, and stops what it started. A million contacts take about twenty-five m
 
 import argparse
 import asyncio
-import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -27,6 +26,7 @@ from benchmarks.imports import IMPORTED, imports
 from benchmarks.memory import memory
 from benchmarks.report import Row, Table, document, load_average, machine
 from benchmarks.searches import hidden, request, search
+from core import logs
 from core.errors import LeadFuelError
 
 RESULTS: Final = Path(__file__).parent / "results" / "speed.md"
@@ -42,7 +42,7 @@ _WARM_UP: Final = 400
 
 def main() -> None:
     options = _options()
-    logging.disable(logging.INFO)
+    logs.configure(level="WARNING")
     begun = time.monotonic()
 
     def say(line: str) -> None:

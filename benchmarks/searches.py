@@ -228,9 +228,9 @@ async def _as_users(api: Api, tokens: dict[str, str]) -> AsyncIterator[dict[str,
 
 
 def engines(client: ApiClient) -> list[str]:
-    """Said only when not every answer came from OpenSearch: its times are then those of two engines."""
-    late = client.answers.by_engine.get("postgres", 0)
+    """Said only when PostgreSQL stepped in unasked: the times are then those of two engines."""
+    late = client.answers.reasons
     if not late:
         return []
-    reasons = "; ".join(f"{reason} ({number})" for reason, number in client.answers.reasons.items())
-    return [f"{late} of {client.answers.number} answers came from PostgreSQL: {reasons}"]
+    reasons = "; ".join(f"{reason} ({number})" for reason, number in late.items())
+    return [f"PostgreSQL stepped in for {sum(late.values())} of {client.answers.number} answers: {reasons}"]
