@@ -172,9 +172,24 @@ def problem_json(failure: Failure) -> Response[bytes]:
     )
 
 
+def function_error(failure: Failure) -> Response[bytes]:
+    """What the clients of edge functions read: a sentence under `error`, and a code for programs."""
+    body = {"error": failure.detail, "code": failure.slug, "request_id": failure.request_id}
+    return Response(
+        content=msgspec.json.encode(body | {name: v for name, v in failure.facts.items() if v}, enc_hook=str),
+        status_code=failure.status,
+        headers=dict(failure.headers),
+        media_type="application/json",
+    )
+
+
 Renderer = Callable[[Failure], Response[bytes]]
 # Path prefix -> the face's error shape; the first that fits is taken.
-FACES: Final[tuple[tuple[str, Renderer], ...]] = (("/v1/", problem_json), ("", problem_json))
+FACES: Final[tuple[tuple[str, Renderer], ...]] = (
+    ("/v1/", problem_json),
+    ("/functions/", function_error),
+    ("", problem_json),
+)
 
 
 def kinds() -> dict[str, type[LeadFuelError]]:

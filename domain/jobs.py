@@ -7,15 +7,14 @@ may be begun more than once, and each kind sees to it that doing it twice is doi
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.errors import LeadFuelError, NotFound
+from core.errors import NotFound
 from core.ids import UserId
 from core.logs import get_logger
 from db.sessions import SERVICE, Database
@@ -23,7 +22,7 @@ from domain import paging
 
 log = get_logger(__name__)
 
-Kind = Literal["lists.add", "exports.run"]
+Kind = Literal["lists.change", "exports.run"]
 Status = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 _COLUMNS: Final = """
@@ -174,14 +173,6 @@ async def give_up(db: Database, *, job_id: UUID, error: str | None) -> None:
             ),
             {"id": job_id, "error": error},
         )
-
-
-Progress = Annotated[dict[str, Any], Meta(description="How far it has come; its keys depend on the kind")]
-
-
-def refusal(error: LeadFuelError) -> str:
-    """What the owner reads when a job cannot be done."""
-    return error.detail
 
 
 def _job(row: Row[Any]) -> Job:

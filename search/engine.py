@@ -21,8 +21,8 @@ from search.breaker import Breaker
 from search.conditions import Clause, Criteria, TextPart
 from search.criteria import OpenTerms, read_filters
 from search.fields import FACETS, RELEVANCE, RELEVANCE_WITHOUT_TEXT, SORTS, Sort
-from search.opensearch import EngineFailed, OpenSearchEngine, connect
-from search.plan import FacetPlan, Found, Plan
+from search.opensearch import OpenSearchEngine, connect
+from search.plan import EngineFailed, FacetPlan, Found, Plan
 from search.postgres import PostgresEngine
 from search.request import CountRequest, EngineName, Entity, FacetRequest, SearchRequest
 from search.response import (
@@ -36,6 +36,7 @@ from search.response import (
     SuggestResponse,
     Understood,
 )
+from search.selection import Selection, is_empty
 from search.suggest import suggest
 from search.terms import TermStore
 from search.understand import read_loosely, relax, understand
@@ -132,6 +133,17 @@ class Searcher:
         took_ms = round((perf_counter() - started) * 1_000)
         return CountResponse(total_entries=total, engine=engine, took_ms=took_ms)
 
+    async def selection(self, entity: Entity, request: CountRequest, actor: Actor) -> Selection:
+        """Everything that a search of these words finds, read as the search itself reads it."""
+        reading = await self._read(entity, request, actor)
+        selected = Selection(reading.criteria, reading.visibility)
+        async with self._database.transaction(actor, read_only=True) as session:
+            for text in self._other_readings(request, reading):
+                if not await is_empty(session, selected):
+                    break
+                selected = Selection(Criteria(entity, reading.criteria.clauses, text), reading.visibility)
+        return selected
+
     async def suggest(self, field: str, prefix: str, actor: Actor, *, limit: int = 10) -> SuggestResponse:
         """Completions of what somebody types; raises `Invalid` for a field that has none."""
         terms = await self._terms.current()
@@ -185,7 +197,7 @@ class Searcher:
         return plan, only
 
     @staticmethod
-    def _other_readings(request: SearchRequest, reading: _Reading) -> list[tuple[TextPart, ...]]:
+    def _other_readings(request: CountRequest, reading: _Reading) -> list[tuple[TextPart, ...]]:
         """When nothing fits the text as it was read: what may still find what is meant, in turn."""
         text = reading.criteria.text
         entity = reading.criteria.entity

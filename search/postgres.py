@@ -46,7 +46,7 @@ class PostgresEngine:
         async with self._database.transaction(
             actor, read_only=True, statement_timeout_s=budget_s, snapshot=True
         ) as session:
-            await _prepare(session)
+            await prepare(session)
             ends = await _page(session, plan)
             page = ends[: plan.limit]
             read = await documents.read(session, plan.entity, [end.id for end in page])
@@ -66,7 +66,7 @@ class PostgresEngine:
 
     async def count(self, criteria: Criteria, visibility: Visibility) -> int:
         async with self._database.transaction(visibility.actor, read_only=True) as session:
-            await _prepare(session)
+            await prepare(session)
             return await _count(session, criteria, visibility)
 
     async def _facets(self, plan: Plan, actor: Actor) -> tuple[dict[str, FacetCounts], tuple[str, ...]]:
@@ -88,7 +88,7 @@ class PostgresEngine:
                 async with self._database.transaction(
                     actor, read_only=True, statement_timeout_s=left_s
                 ) as session:
-                    await _prepare(session)
+                    await prepare(session)
                     counts |= await _count_facets(session, criteria, plan.visibility, facets)
             except DBAPIError as error:
                 if not _ran_out_of_time(error):
@@ -112,7 +112,7 @@ class PostgresEngine:
                 async with self._database.transaction(
                     actor, read_only=True, statement_timeout_s=left_s
                 ) as session:
-                    await _prepare(session)
+                    await prepare(session)
                     count = await _count(session, criteria, plan.visibility)
             except DBAPIError as error:
                 if not _ran_out_of_time(error):
@@ -129,7 +129,7 @@ def _ran_out_of_time(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED
 
 
-async def _prepare(session: AsyncSession) -> None:
+async def prepare(session: AsyncSession) -> None:
     await session.execute(
         text("SELECT set_config('pg_trgm.word_similarity_threshold', :threshold, true)"),
         {"threshold": str(_WORD_SIMILARITY)},

@@ -1,3 +1,8 @@
 """The fixtures that all tests share, each kind in its own module."""
 
-pytest_plugins = ["tests.fixtures.stack", "tests.fixtures.database", "tests.fixtures.search"]
+pytest_plugins = [
+    "tests.fixtures.stack",
+    "tests.fixtures.database",
+    "tests.fixtures.search",
+    "tests.fixtures.mail",
+]

@@ -33,7 +33,7 @@ def upgrade() -> None:
             CONSTRAINT jobs_pkey PRIMARY KEY (id),
             CONSTRAINT jobs_user_id_fkey FOREIGN KEY (user_id) REFERENCES app.users (id) ON DELETE CASCADE,
             -- What a member may ask for; anything else in the outbox is the service's own.
-            CONSTRAINT jobs_kind_check CHECK (kind IN ('lists.add', 'exports.run')),
+            CONSTRAINT jobs_kind_check CHECK (kind IN ('lists.change', 'exports.run')),
             CONSTRAINT jobs_status_check
                 CHECK (status IN ('waiting', 'running', 'done', 'failed', 'cancelled'))
         )
