@@ -29,6 +29,11 @@ class Outcome:
     dropped: list[tuple[int, str, str, str]] = field(default_factory=list)
     rejected: list[tuple[int, str]] = field(default_factory=list)
 
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(
+            self.counts + other.counts, self.dropped + other.dropped, self.rejected + other.rejected
+        )
+
     def drop(self, place: int, *, cell: str, value: str, reason: str) -> None:
         """A value of the row at `place` is not taken; the reason is a phrase that follows the value."""
         self.dropped.append((place, cell, value, reason))

@@ -23,6 +23,7 @@ _MAX_NAME: Final = 200
 _MAX_COMPANY: Final = 300
 _MAX_TITLE: Final = 300
 _MAX_DESCRIPTION: Final = 20_000
+_MAX_EMAIL_BYTES: Final = 320
 _MAX_KEY: Final = 500
 NO_EXTRAS: Final[Mapping[str, str]] = {}
 _PARTICLES_WORDS: Final = """
@@ -102,7 +103,7 @@ def read_contact(cells: Mapping[str, str], habits: Habits, extras: Mapping[str, 
     if extras or "nickname" in cells:
         reading.values["extras"] = _extras(extras, cells)
     _read_names(reading)
-    reading.take("email", read.read_email)
+    reading.take("email", _read_email)
     reading.take("title", _text(_MAX_TITLE))
     reading.take("linkedin_url", _read_profile)
     place = _read_location(reading)
@@ -145,7 +146,7 @@ def read_organization(
 def read_position(cells: Mapping[str, str], habits: Habits) -> Reading:
     """Everything a row says of a position, and of whom it was."""
     reading = Reading(cells, habits)
-    reading.take("email", read.read_email, cell="contact_email")
+    reading.take("email", _read_email, cell="contact_email")
     reading.take("linkedin_url", _read_profile, cell="contact_linkedin_url")
     reading.take("title", _text(_MAX_TITLE))
     _read_employer(reading)
@@ -306,6 +307,13 @@ def _read_point(reading: Reading) -> dict[str, float]:
             return {}
         point[cell] = round(degrees, 6)
     return point
+
+
+def _read_email(text: str) -> str:
+    email = read.read_email(text)
+    if len(email) > _MAX_EMAIL_BYTES // 4 and len(email.encode()) > _MAX_EMAIL_BYTES:
+        raise ValueProblem("is too long for an e-mail address")
+    return email
 
 
 def _read_person_name(text: str) -> str:

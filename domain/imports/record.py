@@ -22,6 +22,8 @@ Columns = dict[str, Any]
 VOCABULARY_FIELDS: Final = {"industry": "industry", "technologies": "technology", "keywords": "keyword"}
 
 _NOTHING: Final[dict[str, Any]] = {}
+# Characters of a folded name that is indexed; a few pictographs unfold into thousands.
+_MAX_KEY: Final = 1000
 # So few that `name_terms` leaves none out.
 _FEW_TERMS: Final = 16
 _NO_TERMS: Final[tuple[str, ...]] = ()
@@ -69,7 +71,8 @@ def _name_columns(first: str | None, middle: str | None, last: str | None) -> Co
     return {
         "full_name": name,
         "name_terms": list(_terms_of_name(first, middle, last)),
-        "name_sort": " ".join([part for part in (_sorted_by(last), _sorted_by(first)) if part]) or None,
+        "name_sort": " ".join([part for part in (_sorted_by(last), _sorted_by(first)) if part])[:_MAX_KEY]
+        or None,
         "name_search": " ".join([_folded(part) for part in (first, middle, last) if part]),
     }
 
@@ -106,10 +109,10 @@ def organization_columns(values: Values, *, hash_key: bytes) -> Columns:  # noqa
     industries = values.get("industry", ())
     return {
         "name": name,
-        "name_key": company_key(name) if name else None,
-        "name_sort": fold(name) if name else None,
+        "name_key": company_key(name)[:_MAX_KEY] if name else None,
+        "name_sort": fold(name)[:_MAX_KEY] if name else None,
         "aliases": aliases,
-        "alias_keys": sorted({company_key(alias) for alias in aliases}),
+        "alias_keys": sorted({company_key(alias)[:_MAX_KEY] for alias in aliases}),
         "website": values.get("website"),
         "domain": values.get("domain"),
         "linkedin_url": values.get("linkedin_url"),

@@ -22,6 +22,7 @@ from domain.marks import Mark, keyed_hash
 from search.companies import company_key
 
 _MAX_KEY: Final = 500
+_MAX_NAME_KEY: Final = 1000
 
 
 class RowRejected(Exception):
@@ -238,7 +239,7 @@ def employer_of(named: Mapping[str, str], *, email: str | None) -> Employer | No
     return Employer(
         key=named.get("key"),
         name=name,
-        name_key=company_key(name) if name else None,
+        name_key=company_key(name)[:_MAX_NAME_KEY] if name else None,
         domain=named.get("domain"),
         email_domain=host,
         website=named.get("website"),

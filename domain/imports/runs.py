@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
+import asyncpg
 from sqlalchemy import text
 
 from core.errors import LeadFuelError
+from core.logs import get_logger
 from core.settings import PrivacySettings
 from db.sessions import SERVICE, Database, driver_connection
 from domain import suppressions
@@ -29,6 +31,8 @@ from domain.imports.tables import Reject as BrokenRecord
 from domain.imports.tables import Row, Table, open_table
 
 # Rows in memory are what the batches in flight hold; a larger one is hardly faster.
+_log = get_logger(__name__)
+
 BATCH_ROWS: Final = 2_000
 SAMPLE_ROWS: Final = 500
 SHOWN_ROWS: Final = 5
@@ -285,10 +289,7 @@ class _Importer:
 
     async def _merge(self, chunk: _Chunk, batch: normalise.Batch, run: Run) -> None:
         """One batch, one transaction; what was dropped or rejected is told once it is committed."""
-        async with self.database.transaction(SERVICE) as session:
-            outcome = await _MERGES[self.options.entity](session, batch.rows, run=run)
-            if run.dry_run:
-                await session.rollback()
+        outcome = await self._attempt(batch.rows, run)
         for place, reason in batch.rejected:
             outcome.reject(place, reason)
         found = sorted([*chunk.broken, *self._told(chunk, batch, outcome)], key=lambda reject: reject.line)
@@ -299,6 +300,28 @@ class _Importer:
             await _maybe(self.rejects(found))
         if self.progress is not None:
             await _maybe(self.progress(self._progress()))
+
+    async def _attempt(self, rows: list[tuple[int, Any]], run: Run, *, attempts: int = 3) -> Outcome:
+        """Merge the rows; should the database refuse one for a reason that no reader foresaw, the others."""
+        try:
+            async with self.database.transaction(SERVICE) as session:
+                outcome = await _MERGES[self.options.entity](session, rows, run=run)
+                if run.dry_run:
+                    await session.rollback()
+        except asyncpg.DeadlockDetectedError:
+            run.batch_failed()
+            if attempts == 1:
+                raise
+            return await self._attempt(rows, run, attempts=attempts - 1)
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            run.batch_failed()
+            if len(rows) == 1:
+                return _refused(rows[0][0], error)
+            half = len(rows) // 2
+            first, second = await self._attempt(rows[:half], run), await self._attempt(rows[half:], run)
+            return first + second
+        run.batch_done()
+        return outcome
 
     def _told(self, chunk: _Chunk, batch: normalise.Batch, outcome: Outcome) -> Iterator[Reject]:
         """Every remark on a row of the batch, with its line, its column and the row as it was."""
@@ -349,6 +372,16 @@ _MERGES: Final[dict[Entity, Callable[..., Awaitable[Outcome]]]] = {
     "organizations": companies.merge_organizations,
     "employment": positions.merge_positions,
 }
+
+
+def _refused(place: int, error: asyncpg.PostgresError) -> Outcome:
+    """A row that the database does not take."""
+    _log.warning(
+        "import row refused", **{"error": type(error).__name__, "error.detail": error.constraint_name}
+    )
+    outcome = Outcome()
+    outcome.reject(place, f"cannot be stored ({error.constraint_name or type(error).__name__})")
+    return outcome
 
 
 def _cells(chunk: _Chunk) -> list[list[str]]:

@@ -14,29 +14,42 @@ class SeenKeys:
     reported as a repetition, not lost in silence.
     """
 
-    __slots__ = ("_count", "_slots")
+    __slots__ = ("_count", "_fresh", "_slots")
 
     def __init__(self) -> None:
         self._slots = array("Q", bytes(8 * _FIRST_SIZE))
         self._count = 0
+        # Met since the last `keep`: those of a batch that may yet fail.
+        self._fresh: set[int] = set()
 
     def __len__(self) -> int:
-        return self._count
+        return self._count + len(self._fresh)
 
     def __contains__(self, key: object) -> bool:
-        return bool(self._slots[self._find(self._slots, self._mark(key))])
+        mark = self._mark(key)
+        return mark in self._fresh or bool(self._slots[self._find(self._slots, mark)])
 
     def add(self, key: str | bytes) -> bool:
         """Remember a key; whether it is new."""
         mark = self._mark(key)
-        place = self._find(self._slots, mark)
-        if self._slots[place]:
+        if mark in self._fresh or self._slots[self._find(self._slots, mark)]:
             return False
-        self._slots[place] = mark
-        self._count += 1
-        if self._count * 3 > len(self._slots) * 2:
-            self._grow()
+        self._fresh.add(mark)
         return True
+
+    def keep(self) -> None:
+        """The batch is done: what it has met stays."""
+        for mark in self._fresh:
+            place = self._find(self._slots, mark)
+            self._slots[place] = mark
+            self._count += 1
+            if self._count * 3 > len(self._slots) * 2:
+                self._grow()
+        self._fresh.clear()
+
+    def forget(self) -> None:
+        """The batch has failed: it has met nothing."""
+        self._fresh.clear()
 
     @staticmethod
     def _mark(key: object) -> int:

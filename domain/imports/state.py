@@ -27,6 +27,16 @@ class Run:
     # Companies that a dry run would have made in earlier batches.
     imagined: SeenKeys = field(default_factory=SeenKeys)
 
+    def batch_done(self) -> None:
+        self.seen.keep()
+        self.imagined.keep()
+
+    def batch_failed(self) -> None:
+        """Nothing of the batch has happened; the terms it stored are not there."""
+        self.seen.forget()
+        self.imagined.forget()
+        self.terms.clear()
+
     @property
     def source_id(self) -> int:
         return self.context.source_id

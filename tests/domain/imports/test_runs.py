@@ -226,3 +226,32 @@ async def test_killed_in_the_middle_and_run_again_is_as_if_once(db, settings, tm
         (row[0], row[2], row[3], row[5]) for row in table(24_000)
     ]
     assert await count(db, "organizations") == 50
+
+
+async def test_a_row_that_the_database_refuses_stops_no_other(db, run, owner):
+    await owner.execute("ALTER TABLE app.contacts ADD CONSTRAINT probe CHECK (last_name <> 'Last7')")
+    try:
+        rejects = []
+        rows = [*table(20), *table(20)]
+        summary = await run(as_bytes(rows), rejects=rejects.extend)
+    finally:
+        await owner.execute("ALTER TABLE app.contacts DROP CONSTRAINT probe")
+    assert (summary.counts["created"], summary.counts["repeated"]) == (19, 19)
+    assert [(r.line, r.reason) for r in rejects] == [
+        (8, "cannot be stored (probe)"),
+        (28, "cannot be stored (probe)"),
+    ]
+    assert await count(db) == 19
+
+
+@pytest.mark.parametrize("text", ["😍" * 100, "漢" * 100, "ﷺ" * 100, "𝔘" * 100, "a" * 100, "'\"\\;|{}%_"])
+async def test_the_strangest_texts_can_be_stored(db, run, text):
+    rows = [[text[:90], text, text, f"{text[:60]}@x.example", text * 3, text * 3, text]]
+    rejects = []
+    await run(as_bytes(rows), rejects=rejects.extend)
+    await run(
+        as_bytes([[text[:90], text, text, text]], ["id", "name", "website", "industry"]),
+        entity="organizations",
+    )
+    assert [r.reason for r in rejects if r.is_row] == []
+    assert await count(db) == 1
