@@ -107,14 +107,17 @@ class Limiter:
     async def standings(self, *, who: str, routes: Iterable[str]) -> dict[str, Standing]:
         """Where a user stands with each route, without counting anything."""
         keys = {route: self._key(who, route) for route in routes}
-        if (redis := self._usable_redis()) is not None:
+        if (redis := self._usable_redis()) is not None and self._client is not None:
             try:
-                counts = {route: await redis.get(key) for route, (key, _) in keys.items()}
+                names = [redis.bridge.prefixed_key(key) for key, _ in keys.values()]
+                counts = await self._client.mget(names) if names else []
             except (RedisError, OSError, TimeoutError) as error:
                 self._leave_alone(error)
             else:
+                self._is_back()
                 return {
-                    route: Standing(self.limit, counts[route], resets) for route, (_, resets) in keys.items()
+                    route: Standing(self.limit, int(count or 0), resets)
+                    for (route, (_, resets)), count in zip(keys.items(), counts, strict=True)
                 }
         return {
             route: Standing(self.limit, await self._memory.get(key), resets)

@@ -114,8 +114,10 @@ def _bar_nul(schema: Any) -> None:
         for inner in schema:
             _bar_nul(inner)
     if isinstance(schema, dict):
-        if schema.get("type") == "string" and not schema.keys() & {"pattern", "format", "enum"}:
-            schema["pattern"] = _NO_NUL
+        if schema.get("type") == "string" and not schema.keys() & {"format", "enum"}:
+            pattern = schema.setdefault("pattern", _NO_NUL)
+            if not (pattern.startswith("^") and pattern.endswith("$")):
+                schema["allOf"] = [{"pattern": _NO_NUL}]
         for name, inner in schema.items():
             if name not in {"default", "examples", "enum"}:
                 _bar_nul(inner)
@@ -149,6 +151,8 @@ def _form(kind: type[Any]) -> dict[str, Any]:
     _, components = msgspec.json.schema_components([kind], ref_template=_REF)
     schema: dict[str, Any] = components[kind.__name__]
     fields = {name: _without_null(inner) for name, inner in schema["properties"].items()}
+    for field in fields.values():
+        _bar_nul(field)
     file = {"type": "string", "format": "binary", "description": "The file itself, behind the fields"}
     return {
         **schema,

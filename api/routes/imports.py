@@ -153,6 +153,8 @@ async def _receive(call: Call, file: IO[bytes], limit_bytes: int) -> _Upload:
         if isinstance(event, uploads.FormField):
             if event.name in upload.fields or event.name == "file":
                 raise _refused(event.name, "Each field is given once, and `file` is a file.")
+            if event.name == "dry_run" and event.value not in {"true", "false"}:
+                raise _refused(event.name, "It is `true` or `false`.")
             upload.fields[event.name] = event.value
         elif isinstance(event, uploads.FileStart):
             if event.name != "file" or upload.filename is not None:

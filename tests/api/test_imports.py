@@ -153,6 +153,7 @@ async def test_an_id_that_is_none_is_404(admin, record):
         {"entity": "contacts", "source": ""},
         {"entity": "contacts", "source": "x" * 101},
         FORM | {"dry_run": "perhaps"},
+        FORM | {"dry_run": "1"},
         FORM | {"delimiter": ";;"},
         FORM | {"mapping": "no = toml = at all"},
         FORM | {"mapping": '[colums]\n"a" = "b"'},
