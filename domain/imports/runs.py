@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final
@@ -34,6 +34,7 @@ from domain.imports.tables import Row, Table, open_table
 _log = get_logger(__name__)
 
 BATCH_ROWS: Final = 2_000
+_NO_DELIMITERS: Final = "\"'\r\n\0"
 SAMPLE_ROWS: Final = 500
 SHOWN_ROWS: Final = 5
 
@@ -47,6 +48,22 @@ class ReservedSource(LeadFuelError):
     status = 422
     slug = "reserved-source"
     title = "A file cannot come from this source"
+
+
+class BadDelimiter(LeadFuelError):
+    """What is said to stand between the cells cannot stand there."""
+
+    status = 422
+    slug = "bad-delimiter"
+    title = "The delimiter cannot be used"
+
+
+class WrongEncoding(LeadFuelError):
+    """The file is not written in the encoding that it is said to have."""
+
+    status = 422
+    slug = "wrong-encoding"
+    title = "The file has another encoding"
 
 
 class UnknownSource(LeadFuelError):
@@ -145,6 +162,7 @@ async def run_import(
         raise ReservedSource(f"A file cannot come from the source {options.source!r}; name another.")
     options = _with_file_options(options)
     with ExitStack() as stack:
+        stack.enter_context(_telling_encoding(options))
         table = stack.enter_context(
             open_table(source, delimiter=options.delimiter, encoding=options.encoding)
         )
@@ -156,11 +174,22 @@ async def run_import(
 def _with_file_options(options: Options) -> Options:
     """Delimiter and encoding of the mapping file, where the command names none."""
     given = options.overrides.options
-    return replace(
-        options,
-        delimiter=options.delimiter or given.delimiter,
-        encoding=options.encoding or given.encoding,
-    )
+    delimiter = options.delimiter or given.delimiter
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter)
+    if delimiter is not None and (len(delimiter) != 1 or delimiter.isalnum() or delimiter in _NO_DELIMITERS):
+        raise BadDelimiter(f"{delimiter!r} cannot stand between cells; one sign can, or the word tab.")
+    return replace(options, delimiter=delimiter, encoding=options.encoding or given.encoding)
+
+
+@contextmanager
+def _telling_encoding(options: Options) -> Iterator[None]:
+    """A named encoding that does not fit is the caller's mistake, and said so."""
+    try:
+        yield
+    except UnicodeError as error:
+        if options.encoding is None:
+            raise
+        raise WrongEncoding(f"The file is not written in {options.encoding}: {error}.") from None
 
 
 @dataclass(slots=True)

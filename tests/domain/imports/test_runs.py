@@ -194,6 +194,20 @@ async def test_what_is_no_table_is_refused_at_once(run):
         await run(b"")
 
 
+@pytest.mark.parametrize("delimiter", ["ab", "a", '"', "\n", "5"])
+async def test_a_delimiter_is_one_sign(run, delimiter):
+    with pytest.raises(runs.BadDelimiter):
+        await run(as_bytes(table(1)), delimiter=delimiter)
+    assert (await run(b"id\tname\n1\tAnna\n", delimiter="tab")).counts["created"] == 1
+
+
+async def test_an_encoding_that_does_not_fit_is_told(run):
+    with pytest.raises(LeadFuelError):
+        await run(as_bytes(table(1)), encoding="utf-16")
+    with pytest.raises(LeadFuelError):
+        await run(as_bytes(table(1)), encoding="klingon")
+
+
 async def test_killed_in_the_middle_and_run_again_is_as_if_once(db, settings, tmp_path):
     file = tmp_path / "people.csv"
     file.write_bytes(as_bytes(table(24_000)))
