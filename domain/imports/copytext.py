@@ -36,7 +36,7 @@ def _fresh_array(values: Iterable[str]) -> str:
 
 
 # The terms of a title, its departments, the bands of a headcount: the same few tuples over and over.
-_array = lru_cache(maxsize=16_384)(_fresh_array)
+_array = lru_cache(maxsize=8192)(_fresh_array)
 
 
 def _element(value: str) -> str:

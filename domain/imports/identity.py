@@ -92,7 +92,7 @@ class Location:
     longitude: float | None = None
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def same_company_name(one: str, other: str) -> bool:
     """Whether two company keys are the same name, give or take a typo or a word like "group"."""
     if one == other:
@@ -112,7 +112,7 @@ def _is_typo(one: str, other: str) -> bool:
     return one.isalpha() and other.isalpha() and fuzz.ratio(one, other) >= 85
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def related_company_names(one: str, other: str) -> bool:
     """Whether two company keys can belong to one domain: one contains the other, or abbreviates it."""
     if same_company_name(one, other):

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any, Final, NamedTuple
 
 from domain.imports.columns import ColumnPlan, Entity
@@ -83,9 +84,18 @@ _reader: Reader | None = None
 def _begin(reader: Reader) -> None:
     global _reader  # noqa: PLW0603 - the one thing a process of the pool knows
     _reader = reader
+    Thread(target=_end_with_parent, daemon=True).start()
     # Rows hold no cycles; looking for some among so many objects would cost more than reading them.
     gc.freeze()
     gc.set_threshold(200_000, 50, 50)
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its processes, and they would wait for rows for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def read_in_pool(records: Sequence[Sequence[str]]) -> Batch:

@@ -271,7 +271,7 @@ def _read_location(reading: Reading) -> dict[str, Any] | None:
     return place
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4096)
 def _locate(
     location: str, city: str, region: str, country: str
 ) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:

@@ -247,7 +247,7 @@ def employer_of(named: Mapping[str, str], *, email: str | None) -> Employer | No
     )
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4096)
 def _company_host(host: str) -> str | None:
     """The domain behind an address's host, unless it is a mail provider's."""
     try:

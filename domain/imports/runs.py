@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,7 +34,7 @@ from domain.imports.tables import Row, Table, open_table
 # Rows in memory are what the batches in flight hold; a larger one is hardly faster.
 _log = get_logger(__name__)
 
-BATCH_ROWS: Final = 2_000
+BATCH_ROWS: Final = 1_500
 _NO_DELIMITERS: Final = "\"'\r\n\0"
 SAMPLE_ROWS: Final = 500
 SHOWN_ROWS: Final = 5
@@ -64,6 +65,13 @@ class WrongEncoding(LeadFuelError):
     status = 422
     slug = "wrong-encoding"
     title = "The file has another encoding"
+
+
+class ReaderDied(LeadFuelError):
+    """A process of the import was ended from outside, for want of memory perhaps."""
+
+    slug = "reader-died"
+    title = "A process of the import has been ended"
 
 
 class UnknownSource(LeadFuelError):
@@ -256,18 +264,24 @@ class _Importer:
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         loop = asyncio.get_running_loop()
         reading: deque[tuple[_Chunk, asyncio.Future[normalise.Batch]]] = deque()
-        # One batch ready beyond those being read keeps both sides busy, and memory flat.
-        ahead = processes + 1
-        while True:
-            while len(reading) < ahead:
+
+        async def refill() -> None:
+            while len(reading) < processes:
                 chunk = waiting.popleft() if waiting else await asyncio.to_thread(next, chunks, None)
                 if chunk is None:
-                    break
+                    return
                 reading.append((chunk, loop.run_in_executor(pool, normalise.read_in_pool, _cells(chunk))))
-            if not reading:
-                return
-            chunk, batch = reading.popleft()
-            await self._merge(chunk, await batch, run)
+
+        await refill()
+        while reading:
+            chunk, future = reading.popleft()
+            try:
+                batch = await future
+            except BrokenProcessPool:
+                raise ReaderDied("A process that reads rows has been ended; run the import again.") from None
+            # The pool has its next batches before this one is merged: more would only fill the memory.
+            await refill()
+            await self._merge(chunk, batch, run)
 
     def _chunks(self, records: Iterator[Row | BrokenRecord]) -> Iterator[_Chunk]:
         chunk = _Chunk()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from core.errors import LeadFuelError
@@ -210,24 +211,23 @@ async def test_an_encoding_that_does_not_fit_is_told(run):
 
 async def test_killed_in_the_middle_and_run_again_is_as_if_once(db, settings, tmp_path):
     file = tmp_path / "people.csv"
-    file.write_bytes(as_bytes(table(24_000)))
+    file.write_bytes(as_bytes(table(16_000)))
     environment = os.environ | {
         "DATABASE_URL": settings.database.url,
         "LEADFUEL_PRIVACY_KEY": settings.privacy.hash_key,
         "LEADFUEL_HOME": str(settings.stack.home),
     }
     command = [sys.executable, "-m", "cli.main", "import", "contacts", str(file), "--json"]
-    first = subprocess.Popen(  # noqa: ASYNC220 - it only starts here
-        command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        async with asyncio.timeout(120):
-            while await count(db) < 4000:  # noqa: ASYNC110 - another process writes
-                await asyncio.sleep(0.02)
-    finally:
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
-    assert 0 < await count(db) < 24_000
+    first = await asyncio.create_subprocess_exec(*command, env=environment, stdout=subprocess.DEVNULL)
+    async with asyncio.timeout(120):
+        while await count(db) < 4000:  # noqa: ASYNC110 - another process writes
+            await asyncio.sleep(0.02)
+        readers = psutil.Process(first.pid).children()
+        first.send_signal(signal.SIGKILL)
+        await first.wait()
+    assert 0 < await count(db) < 16_000
+    assert readers
+    assert psutil.wait_procs(readers, timeout=20)[1] == [], "nobody reads on for an import that is dead"
     again = await asyncio.to_thread(subprocess.run, command, env=environment, capture_output=True, check=True)
     assert b'"rejected": 0' in again.stdout
     rows = await fetch(
@@ -237,9 +237,19 @@ async def test_killed_in_the_middle_and_run_again_is_as_if_once(db, settings, tm
         " ORDER BY c.id",
     )
     assert [(r["key"], r["last_name"], r["email"], r["name"]) for r in rows] == [
-        (row[0], row[2], row[3], row[5]) for row in table(24_000)
+        (row[0], row[2], row[3], row[5]) for row in table(16_000)
     ]
     assert await count(db, "organizations") == 50
+
+
+async def test_a_reader_that_dies_ends_the_import_with_a_word(run):
+    def kill(_progress):
+        for child in psutil.Process().children():
+            if "spawn" in " ".join(child.cmdline()) and "resource_tracker" not in " ".join(child.cmdline()):
+                child.kill()
+
+    with pytest.raises(runs.ReaderDied):
+        await run(as_bytes(table(400)), batch_rows=20, progress=kill)
 
 
 async def test_a_row_that_the_database_refuses_stops_no_other(db, run, owner):
