@@ -49,8 +49,8 @@ class DnsFailed(Exception):
     """The DNS gave no answer, which says nothing about the domain."""
 
 
-class _NoSuchDomain(Exception):
-    pass
+class NoSuchDomain(Exception):
+    """The DNS says that there is no such name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Resolver:
         """Where mail for `domain`, in ASCII, goes."""
         try:
             answer = await self._ask(domain, "MX")
-        except _NoSuchDomain:
+        except NoSuchDomain:
             return Route(problem="domain_not_found", is_proved=True)
         except DnsFailed:
             return Route(problem="dns_error")
@@ -97,7 +97,7 @@ class Resolver:
         """The name that an address points back to."""
         try:
             records = (await self._ask(address.reverse_pointer, "PTR")).records
-        except _NoSuchDomain:
+        except NoSuchDomain:
             return None
         return records[0][1] if records else None
 
@@ -105,7 +105,7 @@ class Resolver:
         """Whether a name has an IPv4 number; that is how block lists answer."""
         try:
             return bool((await self._ask(name, "A")).records)
-        except _NoSuchDomain:
+        except NoSuchDomain:
             return False
 
     async def _by_hosts(self, named: tuple[tuple[int, str], ...], *, ttl_s: int, implicit: bool) -> Route:
@@ -139,7 +139,7 @@ class Resolver:
         for kind in ("A", "AAAA"):
             try:
                 found += [read_ip(text) for _, text in (await self._ask(name, kind)).records]
-            except _NoSuchDomain:
+            except NoSuchDomain:
                 break
             except DnsFailed as error:
                 failure = error
@@ -167,7 +167,7 @@ class Resolver:
                 f"{name.rstrip('.')}.", kind, raise_on_no_answer=False, lifetime=self._timeout_s, search=False
             )
         except dns.resolver.NXDOMAIN:
-            raise _NoSuchDomain(name) from None
+            raise NoSuchDomain(name) from None
         except (dns.exception.DNSException, OSError, EOFError):
             raise DnsFailed(name) from None
 

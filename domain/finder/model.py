@@ -1,0 +1,207 @@
+"""What is believed of a company's addresses: a prior over styles, and what its known addresses make of it.
+
+The style of an address is its template and its features (how marks are spelled, which form each part of
+the name takes). The prior of each is learned over all companies, by country where there is enough; a
+company's own addresses weigh against it as Dirichlet counts. An address that several styles explain is
+shared among them by their probability, until the shares no longer move.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from domain.finder.names import BadName
+from domain.finder.templates import OTHER, TEMPLATES, Renderings, Style, renderings
+
+_ROUNDS: Final = 12
+_SETTLED: Final = 1e-10
+FEATURES: Final = ("spelling", "given", "surname")
+# What holds before anything was learned: every template about as likely, the plain forms likelier.
+_FLAT_FEATURES: Final[dict[str, dict[str, float]]] = {
+    "spelling": {"plain": 0.6, "written out": 0.4},
+    "given": {"first": 0.8, "joined": 0.08, "hyphen": 0.06, "last": 0.02, "initials": 0.01, "nickname": 0.03},
+    "surname": {
+        "joined": 0.5, "bare": 0.1, "first": 0.1, "last": 0.08, "first word": 0.06, "hyphen": 0.12,
+        "dot": 0.04,
+    },
+}  # fmt: skip
+_LEAST: Final = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """Whose address is sought or known."""
+
+    first: str
+    middle: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A known address at a company: whose, and what stands before the @; older ones weigh less."""
+
+    name: Name
+    local: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Probabilities of templates and of the forms of each feature."""
+
+    templates: Mapping[str, float]
+    features: Mapping[str, Mapping[str, float]]
+
+
+def flat_prior() -> Prior:
+    share = 0.9 / len(TEMPLATES)
+    return Prior({**dict.fromkeys(TEMPLATES, share), OTHER: 0.1}, _FLAT_FEATURES)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The learned: priors, how much they weigh against samples, and the way from belief to confidence."""
+
+    prior: Prior = field(default_factory=flat_prior)
+    by_country: Mapping[str, Prior] = field(default_factory=dict)
+    # So many samples weigh as much as the prior.
+    concentration: float = 1.0
+    # Belief -> share of the right, ascending; without any, belief is taken as it is.
+    calibration: tuple[tuple[float, float], ...] = ()
+    version: int = 0
+
+    def prior_for(self, country: str | None) -> Prior:
+        return self.by_country.get(country or "", self.prior)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "prior": _plain(self.prior),
+            "by_country": {country: _plain(prior) for country, prior in self.by_country.items()},
+            "concentration": self.concentration,
+            "calibration": [list(point) for point in self.calibration],
+        }
+
+
+def model_from_json(plain: Mapping[str, Any], *, version: int) -> Model:
+    return Model(
+        prior=Prior(**plain["prior"]),
+        by_country={country: Prior(**prior) for country, prior in plain["by_country"].items()},
+        concentration=plain["concentration"],
+        calibration=tuple((point[0], point[1]) for point in plain["calibration"]),
+        version=version,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is believed of one company: probabilities of templates and features, and from how much."""
+
+    prior: Prior
+    weight: float
+    # How much of the samples each template and each form of a feature explains.
+    templates: Mapping[str, float]
+    features: Mapping[str, Mapping[str, float]]
+    samples: int
+
+    def chances(self, name: Renderings, styles: Sequence[Style]) -> list[float]:
+        """The probability of each style; the forms of a feature share among those the name leaves."""
+        totals = {
+            "spelling": sum(self.form("spelling", form) for form in name.spellings),
+            "given": sum(self.form("given", form) for form in name.given),
+            "surname": sum(self.form("surname", form) for form in name.surname),
+        }
+        found = []
+        for style in styles:
+            chance = self.template(style.template)
+            for feature, form in zip(FEATURES, style[1:], strict=True):
+                if form:
+                    chance *= self.form(feature, form) / totals[feature]
+            found.append(chance)
+        return found
+
+    def template(self, name: str) -> float:
+        counted = sum(self.templates.values())
+        prior = self.prior.templates.get(name, _LEAST)
+        return (self.weight * prior + self.templates.get(name, 0.0)) / (self.weight + counted)
+
+    def form(self, feature: str, form: str) -> float:
+        counts = self.features.get(feature, {})
+        prior = self.prior.features.get(feature, {}).get(form, _LEAST)
+        return (self.weight * prior + counts.get(form, 0.0)) / (self.weight + sum(counts.values()))
+
+
+def believe(model: Model, samples: Sequence[Sample], country: str | None = None) -> Belief:
+    """What samples make of the prior; their order does not matter."""
+    ordered = sorted(samples, key=lambda s: (s.local, s.name.last, s.name.first, s.name.middle, s.weight))
+    explained = [(sample.weight, *explanations(sample)) for sample in ordered]
+    belief = Belief(model.prior_for(country), model.concentration, {}, {}, len(samples))
+    for _ in range(_ROUNDS if explained else 0):
+        templates, features = shares(belief, explained)
+        moved = max(abs(templates[key] - belief.templates.get(key, 0.0)) for key in templates)
+        belief = Belief(belief.prior, belief.weight, templates, features, belief.samples)
+        if moved < _SETTLED:
+            break
+    return belief
+
+
+Explained = tuple[float, Renderings | None, tuple[Style, ...]]
+
+
+def explanations(sample: Sample) -> tuple[Renderings | None, tuple[Style, ...]]:
+    """The styles that make the sample's address of its name; a namesake's number is looked past."""
+    try:
+        name = renderings(sample.name.first, sample.name.middle, sample.name.last)
+    except BadName:
+        return None, ()
+    local = sample.local.lower().partition("+")[0]
+    return name, name.by_local.get(local) or name.by_local.get(local.rstrip("0123456789"), ())
+
+
+def shares(
+    belief: Belief, explained: Sequence[Explained]
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """How much of the samples goes to each template and form, by the present belief."""
+    templates: dict[str, float] = defaultdict(float)
+    features: dict[str, dict[str, float]] = {feature: defaultdict(float) for feature in FEATURES}
+    for weight, name, styles in explained:
+        if name is None or not styles:
+            templates[OTHER] += weight
+            continue
+        chances = belief.chances(name, styles)
+        total = sum(chances)
+        for style, chance in zip(styles, chances, strict=True):
+            share = weight * chance / total
+            templates[style.template] += share
+            for feature, form in zip(FEATURES, style[1:], strict=True):
+                if form:
+                    features[feature][form] += share
+    return dict(templates), {feature: dict(counts) for feature, counts in features.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A local part, how much is believed in it, and the style that contributes most."""
+
+    local: str
+    belief: float
+    template: str
+
+
+def candidates(belief: Belief, name: Name) -> list[Candidate]:
+    """All local parts the name may have, the most believed first; raises `BadName`."""
+    made = renderings(name.first, name.middle, name.last)
+    found = []
+    for local, styles in made.by_local.items():
+        chances = belief.chances(made, styles)
+        best = max(range(len(styles)), key=lambda place: (chances[place], styles[place].template))
+        found.append(Candidate(local, sum(chances), styles[best].template))
+    return sorted(found, key=lambda candidate: (-candidate.belief, candidate.local))
+
+
+def _plain(prior: Prior) -> dict[str, Any]:
+    return {
+        "templates": dict(prior.templates),
+        "features": {feature: dict(forms) for feature, forms in prior.features.items()},
+    }

@@ -1,0 +1,28 @@
+"""The validator that all processes of an installation share their memory and their limits with."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+
+from core.settings import Settings
+from domain.validator.caches import RedisCache
+from domain.validator.limits import RedisLimits
+from domain.validator.validate import Validator
+
+
+@asynccontextmanager
+async def open_validator(settings: Settings) -> AsyncIterator[Validator]:
+    """With Redis, memory and limits are everybody's; without, this process keeps its own."""
+    if not settings.redis.url:
+        yield Validator(settings.validator)
+        return
+    redis = Redis.from_url(settings.redis.url)
+    try:
+        yield Validator(
+            settings.validator,
+            cache=RedisCache(redis),
+            limits=RedisLimits(redis, settings.validator),
+        )
+    finally:
+        await redis.aclose()

@@ -1,0 +1,164 @@
+"""What the finder believes: names in all their spellings, evidence in any order."""
+
+import random
+import unicodedata
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from domain.finder.learning import Company, confidence, figures, fit, isotonic, learn, leave_one_out
+from domain.finder.model import Model, Name, Sample, believe, candidates, model_from_json
+from domain.finder.names import BadName, forms, words_of
+from domain.finder.templates import renderings
+
+
+def locals_of(first, last, middle=""):
+    return set(renderings(first, middle, last).by_local)
+
+
+def best(samples, name, country=None, model=None):
+    return candidates(believe(model or Model(), samples, country), Name(*name))[0]
+
+
+@pytest.mark.parametrize(
+    "first, last, expected",
+    [
+        ("Jürgen", "Müller", {"juergen.mueller", "jurgen.muller", "jmueller", "jmuller"}),
+        ("Søren", "Ågård", {"soeren.aagaard", "soren.agard"}),
+        (
+            "Jean-Pierre",
+            "Lefèvre",
+            {"jean.lefevre", "jeanpierre.lefevre", "jean-pierre.lefevre", "jp.lefevre"},
+        ),
+        ("Anna", "van der Berg", {"anna.vanderberg", "anna.berg", "anna.van-der-berg", "anna.van.der.berg"}),
+        ("José", "García López", {"jose.garcia", "jose.lopez", "jose.garcialopez"}),
+        ("Conan", "O'Brien", {"conan.obrien", "cobrien"}),
+        ("William", "Reed", {"william.reed", "bill.reed"}),
+        ("Дмитрий", "Иванов", {"dmitriy.ivanov"}),
+    ],
+)
+def test_forms_of_a_name(first, last, expected):
+    found = locals_of(first, last)
+    assert expected <= found
+    assert all(local.isascii() and len(local) <= 64 for local in found)
+
+
+@pytest.mark.parametrize(
+    "first, last",
+    [
+        ("  jürgen ", "MÜLLER"),
+        (unicodedata.normalize("NFD", "Jürgen"), unicodedata.normalize("NFD", "Müller")),
+        ("Dr. Jürgen", "Müller, PhD"),
+        ("Jürgen (he/him)", "Müller"),
+        ("Prof. Jürgen “Jogi”", "Müller\u200b"),
+        ("Jürgen", "Müller (geb. Schmidt)"),
+        ("Jürgen\u00a0", "Müller 🚀"),
+    ],
+)
+def test_property_19_ornaments_of_a_name_change_nothing(first, last):
+    assert renderings(first, "", last).by_local == renderings("Jürgen", "", "Müller").by_local
+
+
+@pytest.mark.parametrize("quote", ["'", "’", "‘", "`"])
+def test_apostrophes_are_all_the_same(quote):
+    assert words_of(f"O{quote}Brien") == ["obrien"]
+
+
+@pytest.mark.parametrize("text", ["a\r\nb", "a<b", "a@b", "x" * 200])
+def test_what_is_no_name_is_refused(text):
+    with pytest.raises(BadName):
+        forms(text, "", "Keller")
+    with pytest.raises(BadName):
+        forms("", "", "")
+
+
+def test_one_sample_moves_the_belief_and_five_settle_it():
+    people = [("Anna", "Keller"), ("Bernd", "Vogel"), ("Carla", "Stein"), ("Dora", "Wolf"), ("Emil", "Beck")]
+    samples = [Sample(Name(f, "", l), f"{f[0]}{l}".lower()) for f, l in people]  # noqa: E741
+    target = ("Fritz", "", "Lange")
+    one, five = best(samples[:1], target), best(samples, target)
+    assert one.local == five.local == "flange"
+    assert one.belief < five.belief
+    assert five.belief > 0.6
+
+
+def test_property_18_order_does_not_matter_and_agreement_never_hurts():
+    draw = random.Random(3)
+    people = [("Anna", "Keller"), ("Jürgen", "Müller"), ("Eva", "van Dam"), ("Ute", "Groß"), ("Jan", "Beck")]
+    for made in ("{f}.{l}", "{f0}{l}", "{f}"):
+        samples = []
+        before = 0.0
+        for first, last in people:
+            f, s = first.lower().replace("ü", "ue"), last.lower().replace("ü", "ue").replace("ß", "ss")
+            local = made.format(f=f, f0=f[0], l=s.replace(" ", ""))
+            samples.append(Sample(Name(first, "", last), local))
+            found = best(samples, ("Nora", "", "Lind"))
+            assert found.belief >= before - 1e-9
+            before = found.belief
+            mixed = samples[:]
+            draw.shuffle(mixed)
+            assert best(mixed, ("Nora", "", "Lind")) == found
+
+
+def test_umlauts_are_learned_by_company():
+    written_out = [
+        Sample(Name("Jörg", "", "Böhm"), "joerg.boehm"),
+        Sample(Name("Ute", "", "Groß"), "ute.gross"),
+    ]
+    left_away = [Sample(Name("Jörg", "", "Böhm"), "jorg.bohm"), Sample(Name("Ute", "", "Groß"), "ute.gross")]
+    assert best(written_out, ("Käthe", "", "Müller")).local == "kaethe.mueller"
+    assert best(left_away, ("Käthe", "", "Müller")).local == "kathe.muller"
+
+
+def test_particles_are_learned_by_company():
+    joined = [Sample(Name("Ann", "", "van Dam"), "ann.vandam"), Sample(Name("Lu", "", "de Wit"), "lu.dewit")]
+    bare = [Sample(Name("Ann", "", "van Dam"), "ann.dam"), Sample(Name("Lu", "", "de Wit"), "lu.wit")]
+    assert best(joined, ("Tom", "", "van der Berg")).local == "tom.vanderberg"
+    assert best(bare, ("Tom", "", "van der Berg")).local == "tom.berg"
+
+
+def test_a_namesake_s_number_is_looked_past():
+    sample = Sample(Name("Anna", "", "Keller"), "anna.keller2")
+    assert best([sample], ("Bernd", "", "Vogel")).local == "bernd.vogel"
+
+
+def _companies(count, draw):
+    ways = {"{f}.{l}": 6, "{f0}{l}": 3, "{f}": 1}
+    names = ["anna", "bernd", "carla", "dora", "emil", "fritz", "gerd", "hanna", "ida", "jan"]
+    lasts = ["keller", "vogel", "stein", "wolf", "beck", "lange", "roth", "busch", "horn", "kraus"]
+    for _ in range(count):
+        way = draw.choices(list(ways), list(ways.values()))[0]
+        people = {(draw.choice(names), draw.choice(lasts)) for _ in range(5)}
+        samples = []
+        for f, s in sorted(people):
+            local = way.format(f=f, f0=f[0], l=s) if draw.random() > 0.05 else f"{s}x"
+            samples.append(Sample(Name(f, "", s), local))
+        yield Company("DE", tuple(samples))
+
+
+def test_learning_finds_the_shares_of_patterns_and_honest_confidence():
+    draw = random.Random(1)
+    companies = list(_companies(300, draw))
+    model, found = learn(companies)
+    assert model.prior.templates["first.last"] > model.prior.templates["flast"] > 0.1
+    assert found.ece < 0.05
+    fresh = leave_one_out(model, list(_companies(200, draw)))
+    told = figures([replace(trial, belief=confidence(model, trial.belief)) for trial in fresh])
+    assert told.ece < 0.06
+    again = model_from_json(model.as_json(), version=3)
+    assert again.version == 3
+    assert believe(again, companies[0].samples).templates == believe(model, companies[0].samples).templates
+
+
+def test_calibration_rises():
+    companies = list(_companies(80, random.Random(2)))
+    points = isotonic(leave_one_out(fit(companies), companies))
+    assert list(points) == sorted(points)
+    assert all(a[1] <= b[1] + 0.02 for a, b in pairwise(points))
+
+
+def test_nothing_to_learn_from_is_no_error():
+    model, found = learn([])
+    assert found.trials == 0
+    assert confidence(model, 0.4) == 0.4
