@@ -133,6 +133,10 @@ class Searcher:
         took_ms = round((perf_counter() - started) * 1_000)
         return CountResponse(total_entries=total, engine=engine, took_ms=took_ms)
 
+    async def check(self, entity: Entity, request: SearchRequest, actor: Actor) -> None:
+        """Raise whatever a search of this request would be refused with."""
+        self._plan(request, await self._read(entity, request, actor))
+
     async def selection(self, entity: Entity, request: CountRequest, actor: Actor) -> Selection:
         """Everything that a search of these words finds, read as the search itself reads it."""
         reading = await self._read(entity, request, actor)

@@ -12,9 +12,9 @@ from db.models.credits import (
     unlocks,
 )
 from db.models.employment import employment_history
-from db.models.finder import email_finder_logs
+from db.models.finder import email_finder_logs, finder_models
 from db.models.hidden import hidden_companies, hidden_contacts, visibility_versions
-from db.models.icps import icp_profiles
+from db.models.icps import icp_members, icp_profiles, icp_versions
 from db.models.imports import import_chunks, import_rejects, imports
 from db.models.index import (
     applied,
@@ -54,9 +54,12 @@ __all__ = [
     "email_finder_logs",
     "email_validation_logs",
     "employment_history",
+    "finder_models",
     "hidden_companies",
     "hidden_contacts",
+    "icp_members",
     "icp_profiles",
+    "icp_versions",
     "import_chunks",
     "import_rejects",
     "imports",
