@@ -3,6 +3,7 @@
 `CHAOS_SEED` repeats a run; the seed is printed with the table.
 """
 
+import contextlib
 import os
 import random
 import subprocess
@@ -52,14 +53,15 @@ class Plant:
         return process
 
     def kill(self, part: PartName) -> None:
-        """Kill -9 of a service, children first to be gone with it."""
+        """Kill -9 of a service and its children."""
         pid = (
             stacks.up(self.home, environ=_surroundings(), settings=self._stack(), parts=[part]).part(part).pid
         )
         assert pid is not None
         process = psutil.Process(pid)
-        for each in [*process.children(recursive=True), process]:
-            each.kill()
+        for each in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
         process.wait(10)
 
     def restart(self, part: PartName) -> None:
