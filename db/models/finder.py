@@ -1,4 +1,4 @@
-"""What users have asked the address finder, and what it answered."""
+"""What users have asked the address finder, what it answered, and what it has learned."""
 
 from sqlalchemy import BigInteger, Column, Index, Table, Text, text
 
@@ -20,4 +20,13 @@ Index(
     "email_finder_logs_contact_id_idx",
     email_finder_logs.c.contact_id,
     postgresql_where=text("contact_id IS NOT NULL"),
+)
+
+finder_models = Table(
+    "finder_models",
+    metadata,
+    identity(BigInteger),
+    jsonb("model"),
+    jsonb("figures"),
+    created_at(),
 )
