@@ -21,7 +21,8 @@ _SHORT_AND: Final = frozenset({"y", "e", "i"})
 # "Sp. z o.o." -> "sp zoo", "S.A. de C.V." -> "sa de cv").
 _CLOSING: Final = """
 inc | incorporated | corp | corporation | co | company | ltd | limited | llc | llp | lp | lllp
-pllc | plc | pc | na | public limited company | public limited | limited liability company | limited partnership
+pllc | plc | pc | na | public limited company | public limited | limited liability company
+limited partnership
 limited liability partnership | private limited | private ltd | pte | pty | pvt | proprietary limited
 unlimited
 ultd | cic | dac | clg | ltee | limitee

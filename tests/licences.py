@@ -48,7 +48,15 @@ def shipped() -> set[str]:
 
 
 def table() -> list[tuple[str, str, str]]:
-    command = [sys.executable, "-m", "piplicenses", "--format=json", "--from=mixed", "--packages", *sorted(shipped())]
+    command = [
+        sys.executable,
+        "-m",
+        "piplicenses",
+        "--format=json",
+        "--from=mixed",
+        "--packages",
+        *sorted(shipped()),
+    ]
     rows = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     licences = ((r["Name"], r["Version"], KNOWN.get(r["Name"], r["License"]).splitlines()[0]) for r in rows)
     return sorted(licences, key=lambda row: row[0].lower())
