@@ -17,6 +17,7 @@ COMMANDS = {
     "search": "cli.search:search",
     "index": "cli.index:index",
     "token": "cli.token:token",
+    "emails": "cli.emails:emails",
     "serve": "cli.serve:serve",
     "work": "cli.work:work",
     "run": "cli.run:run",
