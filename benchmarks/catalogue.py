@@ -30,19 +30,30 @@ _MARK: Final = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WH
 async def prepare(stack: Stack, sizes: Sizes, say: Say) -> tuple[Bench, dict[str, Any]]:
     """The catalogue of these sizes and its index; what an earlier run made is used again."""
     settings = stack.settings(sizes.name)
-    made = await _mark(stack, sizes.name)
+    made = await _reusable(stack, settings, sizes, say)
     if made is None:
         for name in await stack.databases():
             await stack.drop_database(name)
         settings = await stack.fresh_database(sizes.name)
         made = await _fill(stack, settings, sizes, say)
         await _set_mark(stack, sizes.name, made)
-    else:
-        say(f"using the catalogue of an earlier run, {sizes.name}")
-        await migrate.migrate(settings.database)
     await _index(settings, made, say)
     await _set_mark(stack, sizes.name, made)
     return Bench(stack, sizes, settings, say), made
+
+
+async def _reusable(stack: Stack, settings: Settings, sizes: Sizes, say: Say) -> dict[str, Any] | None:
+    """What is known of an earlier run's catalogue, brought to the present revision; None without a good one."""
+    made = await _mark(stack, sizes.name)
+    if made is None:
+        return None
+    try:
+        await migrate.migrate(settings.database)
+    except migrate.CannotMigrate as error:
+        say(f"the catalogue of an earlier run cannot be used: {error}")
+        return None
+    say(f"using the catalogue of an earlier run, {sizes.name}")
+    return made
 
 
 async def _mark(stack: Stack, name: str) -> dict[str, Any] | None:
