@@ -43,7 +43,7 @@ async def prepare(stack: Stack, sizes: Sizes, say: Say) -> tuple[Bench, dict[str
 
 
 async def _reusable(stack: Stack, settings: Settings, sizes: Sizes, say: Say) -> dict[str, Any] | None:
-    """What is known of an earlier run's catalogue, brought to the present revision; None without a good one."""
+    """What is known of an earlier run's catalogue, brought to the present revision; None if there is none."""
     made = await _mark(stack, sizes.name)
     if made is None:
         return None
