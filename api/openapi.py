@@ -10,7 +10,7 @@ from api import body as intake
 from api.auth import NotAllowed, Unauthenticated
 from api.limits import TooManyRequests
 from api.operations import Operation
-from api.problems import MEDIA_TYPE, BadRequest, FieldError, Problem, Unavailable
+from api.problems import FACES, BadRequest, Face, Failure, FieldError, Unavailable, face_of
 from core.errors import Invalid, LeadFuelError, NotFound
 from domain.tokens import BadToken
 
@@ -18,6 +18,8 @@ Schemas = dict[str, Any]
 # Changes the document before it is handed out, as `search` does with the vocabularies of its filters.
 Overlay = Callable[[dict[str, Any]], None]
 
+# An error may quote whatever was sent, so its texts are as free as that.
+_QUOTING: Final = {FieldError.__name__, *(face.shape.__name__ for face in FACES)}
 _REF: Final = "#/components/schemas/{name}"
 _NO_NUL: Final = "^[^\\u0000]*$"
 _LIMIT_HEADERS: Final = {
@@ -56,7 +58,10 @@ def describe(operations: Sequence[Operation], *, overlay: Overlay | None = None)
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
-        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "tags": [
+            {"name": name} | ({"description": _TAGS[name]} if name in _TAGS else {})
+            for name in _distinct(op.tag for op in operations)
+        ],
         "paths": paths,
         "components": {
             "schemas": components,
@@ -76,14 +81,14 @@ def describe(operations: Sequence[Operation], *, overlay: Overlay | None = None)
 
 
 def _components(operations: Sequence[Operation]) -> Schemas:
-    kinds: list[Any] = [Problem, FieldError]
+    shapes = {face_of(op.path).shape for op in operations}
+    kinds: list[Any] = [FieldError, *sorted(shapes, key=lambda shape: shape.__name__)]
     for op in operations:
         kinds += [kind for kind in (op.body_type, op.answer_type) if _is_described(op, kind)]
     _, components = msgspec.json.schema_components(_distinct(kinds), ref_template=_REF)
     for name, schema in components.items():
         _close(schema)
-        # An error may quote whatever was sent.
-        if name not in {Problem.__name__, FieldError.__name__}:
+        if name not in _QUOTING:
             _bar_nul(schema)
     return dict(sorted(components.items()))
 
@@ -223,7 +228,7 @@ def _responses(op: Operation) -> dict[str, Any]:
     for error in errors_of(op):
         grouped.setdefault(error.status, []).append(error)
     for status, errors in grouped.items():
-        responses.setdefault(str(status), _problem(status, errors))
+        responses.setdefault(str(status), _problem(status, errors, face_of(op.path)))
     return dict(sorted(responses.items()))
 
 
@@ -243,14 +248,14 @@ def errors_of(op: Operation) -> list[type[LeadFuelError]]:
     return _distinct(found)
 
 
-def _problem(status: int, errors: list[type[LeadFuelError]]) -> dict[str, Any]:
+def _problem(status: int, errors: list[type[LeadFuelError]], face: Face) -> dict[str, Any]:
     slugs = ", ".join(f"`{error.slug}`" for error in errors)
     described: dict[str, Any] = {
         "description": f"{errors[0].title} ({slugs}).",
         "content": {
-            MEDIA_TYPE: {
-                "schema": {"$ref": _REF.format(name=Problem.__name__)},
-                "examples": {error.slug: {"value": _example(error)} for error in errors},
+            face.media_type: {
+                "schema": {"$ref": _REF.format(name=face.shape.__name__)},
+                "examples": {error.slug: {"value": _example(error, face)} for error in errors},
             }
         },
     }
@@ -265,16 +270,16 @@ def _problem(status: int, errors: list[type[LeadFuelError]]) -> dict[str, Any]:
     return described
 
 
-def _example(error: type[LeadFuelError]) -> dict[str, Any]:
-    example: dict[str, Any] = {
-        "type": f"/problems/{error.slug}",
-        "title": error.title,
-        "status": error.status,
-        "detail": " ".join((error.__doc__ or error.title).split()),
-        "request_id": "5d9e7c1f0b8a4d3e9f6a2b1c0d4e8f7a",
-    }
-    if error.status == 422:
-        example["errors"] = [
-            {"path": "limit", "message": "Expected int <= 500"},
-        ]
+def _example(error: type[LeadFuelError], face: Face) -> dict[str, Any]:
+    """An error as its face would really say it."""
+    facts = {"errors": [{"path": "limit", "message": "Expected int <= 500"}]} if error.status == 422 else {}
+    failure = Failure(
+        status=error.status,
+        slug=error.slug,
+        title=error.title,
+        detail=" ".join((error.__doc__ or error.title).split()),
+        request_id="5d9e7c1f0b8a4d3e9f6a2b1c0d4e8f7a",
+        facts=facts,
+    )
+    example: dict[str, Any] = msgspec.json.decode(face.render(failure).content)
     return example

@@ -48,6 +48,16 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ] = {}
 
 
+class FunctionError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error as the clients of edge functions read it."""
+
+    error: str
+    code: Annotated[str, msgspec.Meta(description="The kind of problem, as in `/problems/{code}`")]
+    request_id: Annotated[str, msgspec.Meta(description="What to quote when asking for help")]
+    errors: list[FieldError] = []
+    facts: Annotated[dict[str, Any], msgspec.Meta(description="Figures a program can act on")] = {}
+
+
 class Unavailable(LeadFuelError):
     """A part we depend on does not answer. The request can be repeated as it is."""
 
@@ -99,9 +109,7 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     failure = describe(error, request_id=request.scope["state"].get("request_id", ""))
     if failure.status >= 500:
         log.error("request failed", exc_info=error, **{"error.slug": failure.slug})
-    path = request.scope["path"]
-    render = next(render for prefix, render in FACES if path.startswith(prefix))
-    return render(failure)
+    return face_of(request.scope["path"]).render(failure)
 
 
 def describe(error: Exception, *, request_id: str) -> Failure:
@@ -174,22 +182,40 @@ def problem_json(failure: Failure) -> Response[bytes]:
 
 def function_error(failure: Failure) -> Response[bytes]:
     """What the clients of edge functions read: a sentence under `error`, and a code for programs."""
-    body = {"error": failure.detail, "code": failure.slug, "request_id": failure.request_id}
+    body: dict[str, Any] = {"error": failure.detail, "code": failure.slug, "request_id": failure.request_id}
+    facts = {name: value for name, value in failure.facts.items() if value}
+    if errors := facts.pop("errors", None):
+        body["errors"] = errors
+    if facts:
+        body["facts"] = facts
     return Response(
-        content=msgspec.json.encode(body | {name: v for name, v in failure.facts.items() if v}, enc_hook=str),
+        content=msgspec.json.encode(body, enc_hook=str),
         status_code=failure.status,
         headers=dict(failure.headers),
         media_type="application/json",
     )
 
 
-Renderer = Callable[[Failure], Response[bytes]]
-# Path prefix -> the face's error shape; the first that fits is taken.
-FACES: Final[tuple[tuple[str, Renderer], ...]] = (
-    ("/v1/", problem_json),
-    ("/functions/", function_error),
-    ("", problem_json),
+@dataclass(frozen=True, slots=True)
+class Face:
+    """How errors look below a prefix of the path: made by `render`, described by `shape`."""
+
+    prefix: str
+    render: Callable[[Failure], Response[bytes]]
+    shape: type[msgspec.Struct]
+    media_type: str
+
+
+# The first whose prefix fits is taken.
+FACES: Final[tuple[Face, ...]] = (
+    Face("/functions/", function_error, FunctionError, "application/json"),
+    Face("", problem_json, Problem, MEDIA_TYPE),
 )
+
+
+def face_of(path: str) -> Face:
+    """The face that a path belongs to."""
+    return next(face for face in FACES if path.startswith(face.prefix))
 
 
 def kinds() -> dict[str, type[LeadFuelError]]:
