@@ -28,17 +28,17 @@ def choose(
     """The rows that have something to say, each with its key; the keys of those that repeat themselves."""
     chosen: list[tuple[int, R, str]] = []
     same: list[str] = []
+    digests: dict[str, bytes] = {}
     for place, row in rows:
-        # An exact repetition says nothing, whichever key it would find.
-        repeated = not run.seen.add(row.keys[0].encode() + row.digest)
-        key = None if repeated else _key_of(row, known, run, agrees)
+        key = _own_key(row, run) if row.has_own_key else _made_key(row, known, run, agrees)
         if key is None:
-            if repeated:
+            if _is_repetition(row, known, digests):
                 outcome.counts["repeated"] += 1
             else:
                 outcome.reject(place, _REPEATED)
             continue
         run.seen.add(key)
+        digests[key] = row.digest
         found = known.get(key)
         if found is not None and found.digest == row.digest:
             same.append(key)
@@ -48,12 +48,26 @@ def choose(
     return chosen, same
 
 
-def _key_of(row: R, known: Mapping[str, Known], run: Run, agrees: Callable[[R, int], bool]) -> str | None:
-    if row.has_own_key:
-        return None if row.keys[0] in run.seen else row.keys[0]
+def _own_key(row: R, run: Run) -> str | None:
+    """The row's own key, unless an earlier row had it."""
+    return None if row.keys[0] in run.seen else row.keys[0]
+
+
+def _made_key(row: R, known: Mapping[str, Known], run: Run, agrees: Callable[[R, int], bool]) -> str | None:
+    """The surest of a row's keys that no earlier row has taken and no other person or company has."""
+    # An exact repetition says nothing, whichever key it would find.
+    if not run.seen.add(row.digest):
+        return None
     free = [key for key in row.keys if key not in run.seen]
     for key in free:
         found = known.get(key)
         if found is not None and (found.digest == row.digest or agrees(row, found.record_id)):
             return key
     return next((key for key in free if key not in known), None)
+
+
+def _is_repetition(row: R, known: Mapping[str, Known], digests: Mapping[str, bytes]) -> bool:
+    """Whether a row that got no key says what an earlier one has said already."""
+    said = [digests.get(key) for key in row.keys]
+    said += [known[key].digest for key in row.keys if key in known]
+    return row.digest in said

@@ -34,7 +34,7 @@ from domain.imports.tables import Row, Table, open_table
 # Rows in memory are what the batches in flight hold; a larger one is hardly faster.
 _log = get_logger(__name__)
 
-BATCH_ROWS: Final = 1_500
+BATCH_ROWS: Final[dict[Entity, int]] = {"organizations": 1_000, "contacts": 1_500, "employment": 3_000}
 _NO_DELIMITERS: Final = "\"'\r\n\0"
 SAMPLE_ROWS: Final = 500
 SHOWN_ROWS: Final = 5
@@ -95,7 +95,7 @@ class Options:
     # Whose keys the rows name companies and people by, where that is not the source itself.
     companies_source: str | None = None
     contacts_source: str | None = None
-    batch_rows: int = BATCH_ROWS
+    batch_rows: int | None = None
     processes: int | None = None
 
 
@@ -285,6 +285,7 @@ class _Importer:
 
     def _chunks(self, records: Iterator[Row | BrokenRecord]) -> Iterator[_Chunk]:
         chunk = _Chunk()
+        limit = self.options.batch_rows or BATCH_ROWS[self.options.entity]
         for record in records:
             if isinstance(record, BrokenRecord):
                 chunk.broken.append(
@@ -292,7 +293,7 @@ class _Importer:
                 )
             else:
                 chunk.records.append(record)
-            if len(chunk) >= self.options.batch_rows:
+            if len(chunk) >= limit:
                 yield chunk
                 chunk = _Chunk()
         if len(chunk):
