@@ -9,7 +9,7 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 
-from api import openapi, problems
+from api import idempotency, openapi, problems
 from api.edge import Edge
 from api.limits import TooManyRequests
 from api.operations import Operation, handlers
@@ -30,6 +30,7 @@ from api.routes import (
     suggest,
     usage,
 )
+from api.routes import credits as credit_routes
 from api.services import open_services
 from core import logs
 from core.errors import LeadFuelError
@@ -44,6 +45,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *contacts.OPERATIONS,
     *organizations.OPERATIONS,
     *hidden.OPERATIONS,
+    *credit_routes.OPERATIONS,
     *imports.OPERATIONS,
     *lists.OPERATIONS,
     *members.OPERATIONS,
@@ -90,6 +92,7 @@ def _overlay(document: dict[str, Any]) -> None:
     """What nouns add to the description beyond the types of their operations."""
     search_schema.add_vocabularies(document)
     description.add_slugs(document)
+    idempotency.describe(document, credit_routes.IDEMPOTENT)
 
 
 def factory() -> Litestar:
@@ -107,7 +110,7 @@ def _cors(settings: ApiSettings) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=origins,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-ID", "Idempotency-Key"],
         expose_headers=[
             "X-Request-ID",
             "Retry-After",

@@ -32,6 +32,7 @@ _TAGS: Final = {
     "Contacts": "People: read, match, and keep by hand.",
     "Organizations": "Companies: read, and keep by hand.",
     "Hidden": "Records a user does not want to see again.",
+    "Credits": "What things cost, what there is, what became of it, and unlocking addresses.",
     "Imports": "Files of contacts and organizations, for administrators.",
     "Usage": "What has been used of the limits.",
     "Health": "Whether the parts of this installation work.",

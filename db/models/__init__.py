@@ -15,6 +15,7 @@ from db.models.employment import employment_history
 from db.models.finder import email_finder_logs, finder_models
 from db.models.hidden import hidden_companies, hidden_contacts, visibility_versions
 from db.models.icps import icp_members, icp_profiles, icp_versions
+from db.models.idempotency import idempotency_keys
 from db.models.imports import import_chunks, import_rejects, imports
 from db.models.index import (
     applied,
@@ -60,6 +61,7 @@ __all__ = [
     "icp_members",
     "icp_profiles",
     "icp_versions",
+    "idempotency_keys",
     "import_chunks",
     "import_rejects",
     "imports",

@@ -26,6 +26,12 @@ async def open_account(session: AsyncSession, *, user_id: UserId) -> Books:
     return account
 
 
+async def refresh(session: AsyncSession, *, user_id: UserId) -> None:
+    """Bring an account up to date if time has something to do there; otherwise it is not even locked."""
+    if await due(session, limit=1, only=user_id):
+        await open_account(session, user_id=user_id)
+
+
 def month_of(moment: datetime, *, anchor: datetime) -> tuple[datetime, datetime]:
     """The month a moment is in, of an account that began at `anchor`: its first instant and its end."""
     moment, anchor = moment.astimezone(UTC), anchor.astimezone(UTC)
@@ -37,13 +43,16 @@ def month_of(moment: datetime, *, anchor: datetime) -> tuple[datetime, datetime]
     return start, _start(year, month, anchor.day)
 
 
-async def due(session: AsyncSession, *, after: UserId | None, limit: int) -> list[UserId]:
+async def due(
+    session: AsyncSession, *, limit: int, after: UserId | None = None, only: UserId | None = None
+) -> list[UserId]:
     """Accounts where time has something to do, by id: an expired hold or grant, or a month without grant."""
     found = await session.scalars(
         text(
             """
             SELECT u.id FROM app.users AS u JOIN app.plans AS p ON p.id = u.plan_id
             WHERE (CAST(:after AS uuid) IS NULL OR u.id > :after)
+              AND (CAST(:only AS uuid) IS NULL OR u.id = :only)
               AND (EXISTS (SELECT FROM app.credit_grants AS g
                            WHERE g.user_id = u.id AND g.remaining > 0 AND g.expires_at <= app.now())
                 OR EXISTS (SELECT FROM app.credit_holds AS h
@@ -54,7 +63,7 @@ async def due(session: AsyncSession, *, after: UserId | None, limit: int) -> lis
             ORDER BY u.id LIMIT :limit
             """
         ),
-        {"after": after, "limit": limit},
+        {"after": after, "only": only, "limit": limit},
     )
     return [UserId(user_id) for user_id in found]
 

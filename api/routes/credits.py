@@ -1,0 +1,328 @@
+"""Credits: what things cost, what there is, what became of it; and unlocking addresses."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from api import csvfile
+from api.idempotency import BadKey, KeyInUse, KeyReused, once
+from api.operations import Call, Download, Operation, operation
+from api.routes.records import ContactPath, RecordId
+from core.errors import LeadFuelError, NotFound
+from core.ids import UserId
+from core.prices import CREDITS, Action, RevealField
+from db.sessions import SERVICE, Database
+from domain import unlocks
+from domain.credits import months, statement
+from domain.credits.books import Kind
+from domain.credits.errors import OutOfCredits, SpendingFrozen
+from domain.paging import MAX_CURSOR_LENGTH, BadCursor
+from search.request import Form
+from search.response import Answer
+
+Fields = Annotated[list[RevealField], Meta(min_length=1, max_length=2)]
+
+
+class HiddenRecord(LeadFuelError):
+    """You have hidden this person or their company. Show them again before you pay for them."""
+
+    status = 409
+    slug = "hidden-record"
+    title = "The person is hidden"
+
+
+class UnlockRequest(Form, frozen=True):
+    fields: Fields
+
+
+class BulkUnlockRequest(Form, frozen=True):
+    """`dry_run` tells what it would cost; `max_credits` is what the call may cost at most."""
+
+    contact_ids: Annotated[list[RecordId], Meta(min_length=1, max_length=unlocks.MAX_CONTACTS)]
+    fields: Fields
+    dry_run: bool = False
+    max_credits: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+
+
+class UnlockedField(Answer):
+    """`unlocked` is paid now (in a dry run: would be); `owned` was yours; the others cost nothing: nothing
+    is there (`empty`), you have hidden the person (`hidden`), the person is not to be sold (`suppressed`)
+    or not there at all (`unknown`).
+    """
+
+    contact_id: int
+    field: RevealField
+    status: unlocks.Status
+    credits: int
+    value: str | None
+
+
+class UnlockAnswer(Answer):
+    """What the call has cost, and the balance after it."""
+
+    results: list[UnlockedField]
+    credits: int
+    balance: int
+    dry_run: bool
+
+
+class Price(Answer):
+    action: Action
+    credits: int
+    description: str
+
+
+class Prices(Answer):
+    prices: list[Price]
+
+
+class Expiring(Answer):
+    at: datetime
+    credits: int
+
+
+class Account(Answer):
+    """`available` can be spent; `held` is set aside for work that runs; `owed` is paid from what comes."""
+
+    available: int
+    held: int
+    owed: int
+    next_expiry: Expiring | None
+    frozen: bool
+    plan: str
+    monthly_credits: int
+
+
+class LedgerQuery(Form, frozen=True):
+    """Which movements."""
+
+    limit: Annotated[int, Meta(ge=1, le=500, description="Lines on a page")] = 100
+    cursor: (
+        Annotated[
+            str, Meta(min_length=1, max_length=MAX_CURSOR_LENGTH, description="`cursor` of the page before")
+        ]
+        | None
+    ) = None
+    kind: Kind | None = None
+    contact_id: RecordId | None = None
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class Movement(Answer):
+    """A line of the ledger; `what` says it in words."""
+
+    id: int
+    at: datetime
+    kind: Kind
+    action: str | None
+    what: str
+    credits: int
+    balance_after: int
+    contact_id: int | None
+    contact_name: str | None
+    reason: str | None
+
+
+class Ledger(Answer):
+    results: list[Movement]
+    cursor: str | None
+
+
+_DESCRIPTIONS: Final[dict[Action, str]] = {
+    "unlock_email": "Unlock the e-mail address of a person, once and for ever",
+    "unlock_phone": "Unlock the phone number of a person, once and for ever",
+    "email_finder": "Find the e-mail address of somebody; nothing found, nothing charged",
+    "validate_email": "Check an e-mail address",
+}
+_SPENDING: Final = (OutOfCredits, SpendingFrozen, BadKey, KeyInUse, KeyReused)
+
+
+@operation(
+    "POST",
+    "/v1/contacts/{contact_id}/unlock",
+    tag="Credits",
+    summary="Unlock a person's addresses",
+    session="service",
+    errors=(*_SPENDING, HiddenRecord, NotFound),
+    example={"fields": ["email"]},
+)
+async def unlock_contact(call: Call, path: ContactPath, body: UnlockRequest) -> UnlockAnswer:
+    """Pays for the fields that are there and not yours yet, once; afterwards they are yours, later values
+    included. What is not there costs nothing. All of the fields or, with too little credit, none.
+    """
+
+    async def work() -> UnlockAnswer:
+        outcome = await unlocks.unlock(
+            call.session, user_id=call.user_id, contact_ids=[path.contact_id], fields=body.fields
+        )
+        for item in outcome.items:
+            if item.status in {"unknown", "suppressed"}:
+                raise NotFound(f"There is no person {path.contact_id}.")
+            if item.status == "hidden":
+                raise HiddenRecord("You have hidden this person or their company; nothing was charged.")
+        return _answer(outcome, dry_run=False)
+
+    return await once(call, "unlock_contact", [path, body], work, contacts=[path.contact_id])
+
+
+@operation(
+    "POST",
+    "/v1/unlocks",
+    tag="Credits",
+    summary="Unlock the addresses of many people",
+    session="service",
+    errors=(*_SPENDING, unlocks.CostsMore),
+    example={"contact_ids": [17, 42, 4711], "fields": ["email"], "dry_run": True},
+)
+async def unlock_contacts(call: Call, body: BulkUnlockRequest) -> UnlockAnswer:
+    """Up to 1,000 people in one transaction: all that can be unlocked, or nothing when the credits do not
+    suffice or `max_credits` would be exceeded. With `dry_run` the same rows with what each would cost.
+    """
+
+    async def work() -> UnlockAnswer:
+        outcome = await unlocks.unlock(
+            call.session,
+            user_id=call.user_id,
+            contact_ids=body.contact_ids,
+            fields=body.fields,
+            dry_run=body.dry_run,
+            max_credits=body.max_credits,
+        )
+        return _answer(outcome, dry_run=body.dry_run)
+
+    return await once(call, "unlock_contacts", [body], work, contacts=body.contact_ids)
+
+
+@operation("GET", "/v1/credits", tag="Credits", summary="What you have", session="service")
+async def show_credits(call: Call) -> Account:
+    """What can be spent, what is set aside, and what will be written off next if it is not spent before."""
+    await months.refresh(call.session, user_id=call.user_id)
+    account = await statement.summary(call.session, user_id=call.user_id)
+    expiry = account.next_expiry
+    return Account(
+        available=account.available,
+        held=account.held,
+        owed=account.owed,
+        next_expiry=Expiring(at=expiry.at, credits=expiry.credits) if expiry else None,
+        frozen=account.is_frozen,
+        plan=account.plan_id,
+        monthly_credits=account.monthly_credits,
+    )
+
+
+@operation("GET", "/v1/credits/prices", tag="Credits", summary="What things cost")
+async def list_prices(call: Call) -> Prices:  # noqa: ARG001
+    """The table that every charge is made from."""
+    return Prices(
+        prices=[
+            Price(action=action, credits=credits_, description=_DESCRIPTIONS[action])
+            for action, credits_ in CREDITS.items()
+        ]
+    )
+
+
+@operation(
+    "GET",
+    "/v1/credits/ledger",
+    tag="Credits",
+    summary="Every movement of your credits",
+    session="service_read",
+    errors=(BadCursor,),
+)
+async def show_ledger(call: Call, query: LedgerQuery) -> Ledger:
+    """In pages, the newest first; each with the balance after it."""
+    page = await _page(call, query, limit=query.limit, cursor=query.cursor)
+    return Ledger(results=[_movement(line) for line in page.lines], cursor=page.cursor)
+
+
+@operation(
+    "GET",
+    "/v1/credits/ledger.csv",
+    tag="Credits",
+    summary="Every movement, for a spreadsheet",
+    media_type="text/csv",
+)
+async def download_ledger(call: Call) -> str:
+    """The whole ledger as CSV, the newest first."""
+    return Download(  # type: ignore[return-value]
+        rows=_csv(call.services.database, call.user_id),
+        media_type="text/csv; charset=utf-8",
+        filename="credits.csv",
+    )
+
+
+async def _page(call: Call, query: LedgerQuery, *, limit: int, cursor: str | None) -> statement.Page:
+    return await statement.ledger(
+        call.session,
+        user_id=call.user_id,
+        limit=limit,
+        cursor=cursor,
+        kinds=[query.kind] if query.kind else [],
+        contact_id=query.contact_id,
+        since=query.since,
+        until=query.until,
+    )
+
+
+async def _csv(database: Database, user_id: UserId) -> AsyncIterator[bytes]:
+    columns = ("id", "at", "kind", "action", "what", "credits", "balance_after", "contact_id", "reason")
+    yield csvfile.rows([columns])
+    cursor: str | None = None
+    while True:
+        async with database.transaction(SERVICE, read_only=True) as session:
+            page = await statement.ledger(session, user_id=user_id, limit=1_000, cursor=cursor)
+        yield csvfile.rows(
+            ["" if (cell := getattr(line, name)) is None else str(cell) for name in columns]
+            for line in page.lines
+        )
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _movement(line: statement.Line) -> Movement:
+    return Movement(
+        id=line.id,
+        at=line.at,
+        kind=line.kind,
+        action=line.action,
+        what=line.what,
+        credits=line.credits,
+        balance_after=line.balance_after,
+        contact_id=line.contact_id,
+        contact_name=line.contact_name,
+        reason=line.reason,
+    )
+
+
+def _answer(outcome: unlocks.Outcome, *, dry_run: bool) -> UnlockAnswer:
+    return UnlockAnswer(
+        results=[
+            UnlockedField(
+                contact_id=item.contact_id,
+                field=item.field,
+                status=item.status,
+                credits=item.credits,
+                value=item.value,
+            )
+            for item in outcome.items
+        ],
+        credits=outcome.credits,
+        balance=outcome.balance,
+        dry_run=dry_run,
+    )
+
+
+OPERATIONS: Final[list[Operation]] = [
+    unlock_contact,
+    unlock_contacts,
+    show_credits,
+    list_prices,
+    show_ledger,
+    download_ledger,
+]
+# Those that heed an Idempotency-Key.
+IDEMPOTENT: Final = ("unlock_contact", "unlock_contacts")
