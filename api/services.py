@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opensearchpy import AsyncOpenSearch
 
@@ -10,6 +10,8 @@ from api.auth import Authenticator
 from api.limits import Limiter
 from core.settings import Settings
 from db.sessions import Database
+from domain.validator.shared import open_validator
+from domain.validator.validate import Validator
 from search.engine import Searcher
 from search.opensearch import connect
 
@@ -25,6 +27,7 @@ class Services:
     searcher: Searcher
     authenticator: Authenticator
     limiter: Limiter
+    validator: Validator
 
 
 @asynccontextmanager
@@ -35,15 +38,24 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     searcher = Searcher(settings, database, opensearch)
     limiter = Limiter(settings)
     try:
-        yield Services(
-            settings=settings,
-            database=database,
-            opensearch=opensearch,
-            searcher=searcher,
-            authenticator=Authenticator(settings.auth, database),
-            limiter=limiter,
-        )
+        async with open_validator(_for_callers(settings)) as validator:
+            yield Services(
+                settings=settings,
+                database=database,
+                opensearch=opensearch,
+                searcher=searcher,
+                authenticator=Authenticator(settings.auth, database),
+                limiter=limiter,
+                validator=validator,
+            )
     finally:
         await limiter.close()
         await searcher.close()
         await database.close()
+
+
+def _for_callers(settings: Settings) -> Settings:
+    """Somebody waits for these answers: a mail server has no longer than they do."""
+    mail = settings.validator
+    total_s = min(mail.total_timeout_s, mail.caller_timeout_s)
+    return replace(settings, validator=replace(mail, total_timeout_s=total_s))

@@ -27,6 +27,8 @@ _FLAT_FEATURES: Final[dict[str, dict[str, float]]] = {
     },
 }  # fmt: skip
 _LEAST: Final = 1e-5
+# Of templates that explain an address alike, the plainer one is named.
+_ORDER: Final = {name: place for place, name in enumerate(TEMPLATES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,9 @@ def candidates(belief: Belief, name: Name) -> list[Candidate]:
     found = []
     for local, styles in made.by_local.items():
         chances = belief.chances(made, styles)
-        best = max(range(len(styles)), key=lambda place: (chances[place], styles[place].template))
+        best = max(
+            range(len(styles)), key=lambda place: (round(chances[place], 12), -_ORDER[styles[place].template])
+        )
         found.append(Candidate(local, sum(chances), styles[best].template))
     return sorted(found, key=lambda candidate: (-candidate.belief, candidate.local))
 
