@@ -46,6 +46,8 @@ from search.vocabulary import nearest
 log = get_logger(__name__)
 
 T = TypeVar("T")
+# What was found, by which engine, and why not by OpenSearch.
+_Answer = tuple[Found, EngineName, str | None]
 _DEFAULT_FACET_LIMIT: Final = 20
 _PREFIX_CODES: Final = 1_000
 
@@ -99,9 +101,7 @@ class Searcher:
     async def search(self, entity: Entity, request: SearchRequest, actor: Actor) -> SearchResponse:
         """A page of what fits; raises `Invalid`, `cursor.BadCursor` or `visibility.UnknownList`."""
         started = perf_counter()
-        reading = await self._read(entity, request, actor)
-        plan, only = self._plan(request, reading)
-        found, engine, reason = await self._carry_out(plan, only, request.engine)
+        reading, plan, only, (found, engine, reason) = await self._first_answer(entity, request, actor)
         for text in self._other_readings(request, reading) if found.total == 0 else ():
             criteria = Criteria(entity, reading.criteria.clauses, text)
             reading = replace(reading, criteria=criteria)
@@ -159,6 +159,44 @@ class Searcher:
         if self._opensearch is not None:
             await self._opensearch.ping()
 
+    async def _first_answer(
+        self, entity: Entity, request: SearchRequest, actor: Actor
+    ) -> tuple[_Reading, Plan, EngineName | None, _Answer]:
+        """The request read, and what the engine says to it.
+
+        What somebody sees is nearly always what they saw a moment ago. So the engine is asked under that
+        while the database is asked whether it still holds; an answer that it does not bear out is dropped.
+        """
+        guess = self._guess(entity, request, actor)
+        if guess is None:
+            reading = await self._read(entity, request, actor)
+            plan, only = self._plan(request, reading)
+            return reading, plan, only, await self._carry_out(plan, only, request.engine)
+        clauses, echo, terms = await self._filters(request)
+        reading = _Reading(Criteria(entity, tuple(clauses)), guess, terms, echo)
+        plan, only = self._plan(request, reading)
+        ahead = asyncio.create_task(self._carry_out(plan, only, request.engine))
+        try:
+            seen = await self._visibility(entity, request, actor)
+        except BaseException:
+            await _drop(ahead)
+            raise
+        if guess.still_holds(seen):
+            return reading, plan, only, await ahead
+        await _drop(ahead)
+        reading, plan = replace(reading, visibility=seen), replace(plan, visibility=seen)
+        return reading, plan, only, await self._carry_out(plan, only, request.engine)
+
+    def _guess(self, entity: Entity, request: SearchRequest, actor: Actor) -> Visibility | None:
+        """What the user probably sees; None where the text must be read first, or PostgreSQL answers."""
+        if request.q or request.engine == "postgres" or self.engine == "postgres":
+            return None
+        return self._hidden.guess(request, entity, actor)
+
+    async def _visibility(self, entity: Entity, request: CountRequest, actor: Actor) -> Visibility:
+        async with self._database.transaction(actor, read_only=True) as session:
+            return await visibility.load(session, request, entity, actor=actor, cache=self._hidden)
+
     async def _read(self, entity: Entity, request: CountRequest, actor: Actor) -> _Reading:
         clauses, echo, terms = await self._filters(request)
         async with self._database.transaction(actor, read_only=True) as session:
@@ -208,9 +246,7 @@ class Searcher:
         other = (relax(text), read_loosely(request.q, entity=entity, terms=reading.terms))
         return [each for each in dict.fromkeys(other) if each and each != text]
 
-    async def _carry_out(
-        self, plan: Plan, only: EngineName | None, wanted: EngineName | None
-    ) -> tuple[Found, EngineName, str | None]:
+    async def _carry_out(self, plan: Plan, only: EngineName | None, wanted: EngineName | None) -> _Answer:
         return await self._ask(lambda engine: engine.search(plan), only or wanted, may_fall_back=only is None)
 
     async def _ask(
@@ -286,6 +322,14 @@ class Searcher:
             present.organization_hit(d, seen, marks, w) for d, w in zip(shown, why, strict=True)
         ]
         return OrganizationSearchResponse(results=organizations, **page)
+
+
+async def _drop(task: asyncio.Task[_Answer]) -> None:
+    """Stop a question whose answer nobody wants any more, whatever it was."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
 
 
 def _removed(found: Found) -> list[RemovedBy]:

@@ -9,7 +9,7 @@ it says.
 import base64
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -103,6 +103,11 @@ class Visibility:
     @property
     def user_id(self) -> UserId | None:
         return self.actor.user_id
+
+    def still_holds(self, now: "Visibility") -> bool:
+        """Whether what was seen under this is what is seen `now`, for the same request without lists."""
+        companies = self.entity == "contacts" or self.highest_organization == now.highest_organization
+        return self.hidden.version == now.hidden.version and self.bound == now.bound and companies
 
     def opensearch_filters(self, entity: Entity | None = None) -> list[dict[str, Any]]:
         """The rule as filter clauses, positive ones: a bitmap in `must_not` costs more than the search."""
@@ -202,10 +207,14 @@ def _bitmap(path: str, encoded: str) -> dict[str, Any]:
 
 
 class HiddenCache:
-    """The hidden sets of the users seen last. Safe to share: an entry is only used at its own version."""
+    """The hidden sets of the users seen last. Safe to share: an entry is only used at its own version.
+
+    What a user saw last is remembered, too: as a guess, which is to be compared with what they see now.
+    """
 
     def __init__(self) -> None:
         self._sets: OrderedDict[UserId, HiddenSet] = OrderedDict()
+        self._last: OrderedDict[tuple[UserId, Entity], Visibility] = OrderedDict()
 
     def get(self, user_id: UserId, version: int) -> HiddenSet | None:
         found = self._sets.get(user_id)
@@ -219,6 +228,25 @@ class HiddenCache:
         self._sets.move_to_end(user_id)
         while len(self._sets) > _CACHED_USERS:
             self._sets.popitem(last=False)
+
+    def guess(self, request: CountRequest, entity: Entity, actor: Actor) -> Visibility | None:
+        """What the user probably sees, or None where only the database can say."""
+        if actor.user_id is None or not _is_plain(request):
+            return None
+        last = self._last.get((actor.user_id, entity))
+        return last and replace(last, actor=actor, mode=request.hidden)
+
+    def remember(self, request: CountRequest, seen: Visibility) -> None:
+        if seen.user_id is not None and _is_plain(request):
+            self._last[seen.user_id, seen.entity] = seen
+            self._last.move_to_end((seen.user_id, seen.entity))
+            while len(self._last) > _CACHED_USERS:
+                self._last.popitem(last=False)
+
+
+def _is_plain(request: CountRequest) -> bool:
+    """Whether only hidden records restrict what is seen: no list and no unlock, which change unnoticed."""
+    return not (request.in_lists or request.not_in_lists or request.unlocked != "any")
 
 
 _VERSION = text("""
@@ -250,7 +278,7 @@ async def load(
         hidden = HiddenSet(row[0], BitMap(row[1] or ()), BitMap(row[2] or ()))
         cache.put(user_id, hidden)
     wanted, unwanted = await _kept(session, request, entity, user_id=user_id)
-    return Visibility(
+    seen = Visibility(
         actor=actor,
         entity=entity,
         mode=request.hidden,
@@ -263,6 +291,8 @@ async def load(
         wanted=tuple(wanted),
         unwanted=tuple(unwanted),
     )
+    cache.remember(request, seen)
+    return seen
 
 
 def bound_above(highest: int) -> int:

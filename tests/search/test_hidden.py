@@ -1,5 +1,7 @@
 """Hidden records: gone with the next request, from everything, for this user and nobody else."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from pyroaring import BitMap
@@ -144,6 +146,66 @@ async def test_interleaved_users_share_a_cache_and_nothing_in_it(searcher, world
                 page = await search(searcher, user, engine)
                 expected = w.Oracle(world, "contacts", {}, user).matches()
                 assert {hit.id for hit in page.results} == expected
+
+
+async def test_an_answer_given_under_what_no_longer_holds_is_dropped(searcher, world, db, opensearch):
+    """The engine is asked under what the user saw last; what it says must be borne out to be shown."""
+    user, asked = world.users[0], []
+    await search(searcher, user, "opensearch")
+    carry_out = searcher._carry_out
+
+    async def watched(plan, *rest):
+        asked.append(plan.visibility.hidden.version)
+        return await carry_out(plan, *rest)
+
+    searcher._carry_out = watched
+    before = await search(searcher, user, "opensearch")
+    assert len(asked) == 1
+    gone = before.results[0].id
+    await hide(db, user, contact=gone)
+    try:
+        after = await search(searcher, user, "opensearch")
+        assert gone not in [hit.id for hit in after.results]
+        assert len(asked) == 3
+        assert asked[1] < asked[2]
+    finally:
+        await unhide(db, user, contact=gone)
+
+
+def test_a_guess_holds_at_its_own_version_and_bound_only():
+    seen = visibility.Visibility(
+        actor=SERVICE,
+        entity="contacts",
+        mode="exclude",
+        hidden=visibility.HiddenSet(3),
+        bound=2**24,
+        highest_organization=10,
+    )
+    assert seen.still_holds(replace(seen, highest_organization=11))
+    assert not seen.still_holds(replace(seen, hidden=visibility.HiddenSet(4)))
+    assert not seen.still_holds(replace(seen, bound=2**25))
+    companies = replace(seen, entity="organizations")
+    assert not companies.still_holds(replace(companies, highest_organization=11))
+
+
+def test_there_is_no_guess_where_lists_or_unlocks_decide(world):
+    cache, actor = visibility.HiddenCache(), member(world.users[0])
+    seen = visibility.Visibility(
+        actor=actor,
+        entity="contacts",
+        mode="exclude",
+        hidden=visibility.HiddenSet(0),
+        bound=2**24,
+        highest_organization=1,
+    )
+    cache.remember(CountRequest(), seen)
+    assert cache.guess(CountRequest(), "contacts", actor) == seen
+    assert cache.guess(CountRequest(), "organizations", actor) is None
+    assert cache.guess(CountRequest(), "contacts", member(world.users[1])) is None
+    assert cache.guess(CountRequest(unlocked="only"), "contacts", actor) is None
+    only = cache.guess(CountRequest(hidden="only"), "contacts", actor)
+    assert only is not None
+    assert only.mode == "only"
 
 
 async def test_the_complement_covers_ids_far_above_the_highest(db, world):
