@@ -34,7 +34,9 @@ LABEL org.opencontainers.image.title="LeadFuel" \
       org.opencontainers.image.description="Self-hosted B2B lead discovery: API, worker and commands" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN groupadd --gid 10001 leadfuel \
- && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin leadfuel
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin leadfuel \
+ # A volume that is mounted here takes over its owner.
+ && install --directory --owner leadfuel --group leadfuel --mode 0700 /var/lib/leadfuel/exports
 COPY --from=build /opt/leadfuel /opt/leadfuel
 # Nothing is written but to /tmp, so the container may run with a read-only file system.
 ENV PATH=/opt/leadfuel/bin:$PATH \

@@ -2,18 +2,9 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable
-from typing import Final
 
-# A spreadsheet runs a cell that begins with one of these, also behind white space and in their full-width
-# forms; an apostrophe in front makes it text. Tab and return begin one, too.
-_FORMULA: Final = re.compile(r"^[\s\u00a0\u3000\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]")
-
-
-def inert(cell: str) -> str:
-    """The cell as text that no spreadsheet takes for a formula."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
+from core.cells import inert
 
 
 def rows(table: Iterable[Iterable[str]]) -> bytes:

@@ -58,6 +58,14 @@ class FunctionError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     facts: Annotated[dict[str, Any], msgspec.Meta(description="Figures a program can act on")] = {}
 
 
+class StorageError(msgspec.Struct, frozen=True, kw_only=True, rename={"status_code": "statusCode"}):
+    """An error as the clients of storage read it: the status once more, as text."""
+
+    status_code: str
+    error: str
+    message: str
+
+
 class Unavailable(LeadFuelError):
     """A part we depend on does not answer. The request can be repeated as it is."""
 
@@ -196,6 +204,19 @@ def function_error(failure: Failure) -> Response[bytes]:
     )
 
 
+def storage_error(failure: Failure) -> Response[bytes]:
+    """What the clients of storage read."""
+    body = StorageError(
+        status_code=str(failure.status), error=failure.slug.replace("-", "_"), message=failure.detail
+    )
+    return Response(
+        content=msgspec.json.encode(body),
+        status_code=failure.status,
+        headers=dict(failure.headers),
+        media_type="application/json",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
     """How errors look below a prefix of the path: made by `render`, described by `shape`."""
@@ -209,6 +230,7 @@ class Face:
 # The first whose prefix fits is taken.
 FACES: Final[tuple[Face, ...]] = (
     Face("/functions/", function_error, FunctionError, "application/json"),
+    Face("/storage/", storage_error, StorageError, "application/json"),
     Face("", problem_json, Problem, MEDIA_TYPE),
 )
 

@@ -12,6 +12,7 @@ from core.settings import (
     ApiSettings,
     AuthSettings,
     DatabaseSettings,
+    ExportSettings,
     MailSettings,
     OpenSearchSettings,
     PrivacySettings,
@@ -38,6 +39,7 @@ _GROUPS: Final[dict[type[Any], str]] = {
     PrivacySettings: "Privacy",
     MailSettings: "Mail that we send",
     ValidatorSettings: "Checking addresses at mail servers",
+    ExportSettings: "Exports",
     StackSettings: "The embedded services of `leadfuel stack`",
 }
 

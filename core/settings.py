@@ -176,6 +176,17 @@ class ValidatorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportSettings:
+    url: str = setting(
+        "LEADFUEL_EXPORTS_URL",
+        "",
+        "where exports lie: a folder that API and worker share, or a URL of fsspec such as s3://bucket/path;"
+        " empty: `exports` in LEADFUEL_HOME",
+    )
+    keep_days: int = setting("LEADFUEL_EXPORTS_DAYS", 7, "days after which an export's file is deleted")
+
+
+@dataclass(frozen=True, slots=True)
 class StackSettings:
     home: Path = setting("LEADFUEL_HOME", Path(".leadfuel"), "folder of the embedded services' data")
     opensearch_heap_mb: int = setting(
@@ -202,6 +213,7 @@ class Settings:
     privacy: PrivacySettings = PrivacySettings()
     mail: MailSettings = MailSettings()
     validator: ValidatorSettings = ValidatorSettings()
+    exports: ExportSettings = ExportSettings()
     stack: StackSettings = StackSettings()
 
     @classmethod

@@ -12,6 +12,7 @@ from db.models.credits import (
     unlocks,
 )
 from db.models.employment import employment_history
+from db.models.exports import exports
 from db.models.finder import email_finder_logs, finder_models
 from db.models.hidden import hidden_companies, hidden_contacts, visibility_versions
 from db.models.icps import icp_members, icp_profiles, icp_versions
@@ -56,6 +57,7 @@ __all__ = [
     "email_validation_logs",
     "employment_history",
     "finder_models",
+    "exports",
     "hidden_companies",
     "hidden_contacts",
     "icp_members",

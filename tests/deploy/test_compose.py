@@ -184,7 +184,7 @@ def test_what_must_last_is_on_a_volume():
     }
     named = {volume for volume in mounted if not volume.startswith("./")}
     assert named == set(COMPOSE["volumes"])
-    assert {mounted[volume] for volume in named} == {"postgres", "opensearch", "redis", "proxy"}
+    assert {mounted[volume] for volume in named} == {"worker", "postgres", "opensearch", "redis", "proxy"}
     for volume in set(mounted) - named:
         assert (ROOT / volume).exists()
 

@@ -1,0 +1,298 @@
+"""Exports: a list, an ICP or a search as a file, made by a job and fetched by a link that ends."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from api.operations import Call, Download, Operation, WithStatus, operation
+from api.routes.hidden import Page
+from core.errors import Invalid, NotFound
+from domain.exports import keeping, store
+from domain.exports.keeping import KeyReused, Source, Wanted
+from domain.exports.store import NoSuchExport
+from domain.paging import BadCursor
+from domain.plans import PlanLimit
+from search.request import CountRequest, Form
+from search.response import Answer
+from search.visibility import UnknownList
+
+EntityName = Literal["contacts", "organizations"]
+
+
+class ExportPath(Form, frozen=True):
+    export_id: UUID
+
+
+class ObjectPath(ExportPath, frozen=True):
+    filename: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ExportRequest(Form, frozen=True):
+    """Exactly one of `list_id`, `icp_id` and `search`; `columns` in the order they are to have."""
+
+    list_id: UUID | None = None
+    icp_id: UUID | None = None
+    search: CountRequest | None = None
+    entity: EntityName = "contacts"
+    columns: (
+        Annotated[list[Annotated[str, Meta(max_length=60)]], Meta(min_length=1, max_length=60)] | None
+    ) = None
+    format: Literal["csv", "xlsx"] = "csv"
+
+
+class Token(Form, frozen=True):
+    token: Annotated[str, Meta(min_length=1, max_length=200)]
+    download: (
+        Annotated[str, Meta(max_length=200, description="Of no effect: files bear our names")] | None
+    ) = None
+
+
+class SignRequest(Form, frozen=True):
+    """As the clients of storage send it: the seconds as a number or as its digits."""
+
+    expires_in: (
+        Annotated[int, Meta(ge=1, le=keeping.MAX_LINK_S)] | Annotated[str, Meta(pattern="^[0-9]{1,6}$")]
+    ) = msgspec.field(name="expiresIn")
+    download: bool | str | None = None
+
+
+class Signed(Answer):
+    """Relative to `/storage/v1`."""
+
+    signedURL: str  # noqa: N815 - the clients' name
+
+
+class EstimateAnswer(Answer):
+    """`allowed_rows` is your plan's limit, null without one; `unlocked` says how many of the addresses
+    are yours, for the others stay blank. An export costs no credits.
+    """
+
+    rows: int
+    allowed_rows: int | None
+    credits: int
+    columns: list[str]
+    unlocked: dict[str, int]
+
+
+class ExportAnswer(Answer):
+    """`url` is there while the file is: it needs no token, and ends after a quarter of an hour; ask again for
+    a fresh one. The job can be called off.
+    """
+
+    id: UUID
+    job_id: UUID
+    status: Literal["waiting", "running", "done", "failed", "cancelled"]
+    entity: EntityName
+    columns: list[str]
+    format: Literal["csv", "xlsx"]
+    filename: str
+    rows: int | None
+    bytes: int | None
+    progress: dict[str, Any]
+    error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    expires_at: datetime | None
+    url: str | None
+    storage_path: str
+
+
+class ExportsAnswer(Answer):
+    results: list[ExportAnswer]
+    cursor: str | None
+
+
+_SOURCES = (NotFound, UnknownList)
+
+
+@operation(
+    "POST",
+    "/v1/exports/dry-run",
+    tag="Exports",
+    summary="What an export would be",
+    session="read",
+    errors=_SOURCES,
+    example={"search": {"q": "sales"}, "columns": ["full_name", "email"]},
+)
+async def estimate_export(call: Call, body: ExportRequest) -> EstimateAnswer:
+    """Its rows, what your plan allows, what it costs and how much of it you have unlocked."""
+    found = await keeping.estimate(
+        call.session, call.services.searcher, _wanted(body), actor=call.actor, user_id=call.user_id
+    )
+    return EstimateAnswer(
+        rows=found.rows,
+        allowed_rows=found.allowed_rows,
+        credits=found.credits,
+        columns=list(found.columns),
+        unlocked=found.unlocked,
+    )
+
+
+@operation(
+    "POST",
+    "/v1/exports",
+    tag="Exports",
+    summary="Export a list, an ICP or a search",
+    session="write",
+    status=202,
+    errors=(*_SOURCES, PlanLimit, KeyReused),
+    example={"search": {"q": "sales"}, "format": "csv"},
+    other_statuses=(200,),
+    links=dict.fromkeys(("show_export",), ("export_id", "/id")),
+)
+async def create_export(call: Call, body: ExportRequest) -> ExportAnswer:
+    """By a job. What you have hidden is not in it, and an address only where you have unlocked it. With an
+    `Idempotency-Key` header the same request again is answered with the same export (200).
+    """
+    key = call.request.headers.get("idempotency-key")
+    if key is not None and not (1 <= len(key) <= keeping.MAX_KEY and key.isascii() and key.isprintable()):
+        message = f"An Idempotency-Key has 1 to {keeping.MAX_KEY} printable ASCII characters."
+        raise Invalid(message, errors=[{"path": "Idempotency-Key", "message": message}])
+    made, is_new = await keeping.create(
+        call.session,
+        call.services.searcher,
+        _wanted(body),
+        actor=call.actor,
+        user_id=call.user_id,
+        key=key,
+    )
+    answer = _answer(call, made)
+    return answer if is_new else WithStatus(content=answer, status=200)  # type: ignore[return-value]
+
+
+@operation("GET", "/v1/exports", tag="Exports", summary="Your exports", session="read", errors=(BadCursor,))
+async def list_exports(call: Call, query: Page) -> ExportsAnswer:
+    """The latest first."""
+    page = await keeping.page(call.session, user_id=call.user_id, limit=query.limit, cursor=query.cursor)
+    return ExportsAnswer(results=[_answer(call, one) for one in page.exports], cursor=page.cursor)
+
+
+@operation(
+    "GET",
+    "/v1/exports/{export_id}",
+    tag="Exports",
+    summary="How far an export is",
+    session="read",
+    errors=(NotFound,),
+)
+async def show_export(call: Call, path: ExportPath) -> ExportAnswer:
+    """With a link to the file when it is there."""
+    return _answer(call, await keeping.get(call.session, export_id=path.export_id))
+
+
+@operation(
+    "DELETE",
+    "/v1/exports/{export_id}",
+    tag="Exports",
+    summary="Call an export off, or delete its file",
+    session="write",
+    errors=(NotFound,),
+)
+async def delete_export(call: Call, path: ExportPath) -> None:
+    """Every link to it is dead at once."""
+    await keeping.remove(call.session, call.services.settings, export_id=path.export_id)
+
+
+@operation(
+    "GET",
+    "/v1/exports/{export_id}/file",
+    tag="Exports",
+    summary="Fetch a file by its link",
+    access="public",
+    media_type="text/csv",
+    errors=(NoSuchExport,),
+)
+async def download_export(call: Call, path: ExportPath, query: Token) -> str:
+    """The link of an export, which is all it takes. CSV in UTF-8, or a workbook; no cell is a formula."""
+    return await _download(call, path.export_id, query.token)
+
+
+@operation(
+    "POST",
+    "/storage/v1/object/sign/exports/{export_id}/{filename}",
+    tag="Storage",
+    summary="A link to an export, for clients of storage",
+    session="read",
+    errors=(NotFound, NoSuchExport),
+    example={"expiresIn": 60},
+)
+async def sign_export(call: Call, path: ObjectPath, body: SignRequest) -> Signed:
+    """For the one whose export it is; `storage_path` of an export is its path here."""
+    found = await keeping.get(call.session, export_id=path.export_id)
+    if not found.is_there or found.filename != path.filename:
+        raise NoSuchExport("Object not found")
+    token = keeping.sign(call.services.settings, found, lifetime_s=int(body.expires_in))
+    return Signed(signedURL=f"/object/sign/exports/{found.id}/{found.filename}?token={token}")
+
+
+@operation(
+    "GET",
+    "/storage/v1/object/sign/exports/{export_id}/{filename}",
+    tag="Storage",
+    summary="Fetch an export by its signed link",
+    access="public",
+    media_type="text/csv",
+    errors=(NoSuchExport,),
+)
+async def download_signed(call: Call, path: ObjectPath, query: Token) -> str:
+    """As `/v1/exports/{export_id}/file`."""
+    return await _download(call, path.export_id, query.token)
+
+
+async def _download(call: Call, export_id: UUID, token: str) -> str:
+    settings = call.services.settings
+    found = await keeping.opened(call.services.database, settings, export_id=export_id, token=token)
+    pieces = await store.read(settings, store.name_of(found.id, found.format))
+    return Download(  # type: ignore[return-value]
+        rows=pieces, media_type=keeping.MEDIA_TYPES[found.format], filename=found.filename
+    )
+
+
+def _wanted(body: ExportRequest) -> Wanted:
+    given = [name for name in ("list_id", "icp_id", "search") if getattr(body, name) is not None]
+    if len(given) != 1:
+        message = "Give exactly one of list_id, icp_id and search."
+        raise Invalid(message, errors=[{"path": ", ".join(given), "message": message}])
+    source = Source(list_id=body.list_id, icp_id=body.icp_id, search=body.search)
+    return Wanted(entity=body.entity, source=source, columns=body.columns, format=body.format)
+
+
+def _answer(call: Call, export: keeping.Export) -> ExportAnswer:
+    settings = call.services.settings
+    url = None
+    if export.is_there:
+        base = settings.api.public_url.rstrip("/")
+        url = f"{base}/v1/exports/{export.id}/file?token={keeping.sign(settings, export)}"
+    return ExportAnswer(
+        id=export.id,
+        job_id=export.job_id,
+        status=export.status,  # type: ignore[arg-type]
+        entity=export.entity,
+        columns=export.columns,
+        format=export.format,
+        filename=export.filename,
+        rows=export.row_count,
+        bytes=export.byte_count,
+        progress=export.progress,
+        error=export.error,
+        created_at=export.created_at,
+        finished_at=export.finished_at,
+        expires_at=export.expires_at,
+        url=url,
+        storage_path=f"exports/{export.id}/{export.filename}",
+    )
+
+
+OPERATIONS: Final[list[Operation]] = [
+    estimate_export,
+    create_export,
+    list_exports,
+    show_export,
+    delete_export,
+    download_export,
+    sign_export,
+    download_signed,
+]
