@@ -16,6 +16,7 @@ from domain.finder.model import (
     Belief,
     Explained,
     Model,
+    Odds,
     Prior,
     Sample,
     believe,
@@ -291,7 +292,7 @@ def _likelihood(model: Model, companies: Sequence[Company]) -> float:
             others = samples[:place] + samples[place + 1 :]
             belief = believe(model, others[: place + 1], company.country)
             if name is not None and styles:
-                total += log(max(sum(belief.chances(name, styles)), 1e-9))
+                total += log(max(sum(map(Odds(belief).of(name), styles)), 1e-9))
             else:
                 total += log(belief.template(OTHER))
     return total

@@ -7,7 +7,7 @@ shared among them by their probability, until the shares no longer move.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -107,22 +107,6 @@ class Belief:
     features: Mapping[str, Mapping[str, float]]
     samples: int
 
-    def chances(self, name: Renderings, styles: Sequence[Style]) -> list[float]:
-        """The probability of each style; the forms of a feature share among those the name leaves."""
-        totals = {
-            "spelling": sum(self.form("spelling", form) for form in name.spellings),
-            "given": sum(self.form("given", form) for form in name.given),
-            "surname": sum(self.form("surname", form) for form in name.surname),
-        }
-        found = []
-        for style in styles:
-            chance = self.template(style.template)
-            for feature, form in zip(FEATURES, style[1:], strict=True):
-                if form:
-                    chance *= self.form(feature, form) / totals[feature]
-            found.append(chance)
-        return found
-
     def template(self, name: str) -> float:
         counted = sum(self.templates.values())
         prior = self.prior.templates.get(name, _LEAST)
@@ -132,6 +116,36 @@ class Belief:
         counts = self.features.get(feature, {})
         prior = self.prior.features.get(feature, {}).get(form, _LEAST)
         return (self.weight * prior + counts.get(form, 0.0)) / (self.weight + sum(counts.values()))
+
+
+class Odds:
+    """The probabilities of a belief, worked out once, for the styles of any name."""
+
+    def __init__(self, belief: Belief) -> None:
+        self._templates = {name: belief.template(name) for name in TEMPLATES}
+        self._features = {
+            feature: {form: belief.form(feature, form) for form in _FLAT_FEATURES[feature]}
+            for feature in FEATURES
+        }
+
+    def of(self, name: Renderings) -> Callable[[Style], float]:
+        """The probability of a style of this name; the forms of a feature share among those it leaves."""
+        templates = self._templates
+        choices = (name.spellings, name.given, name.surname)
+        spelling, given, surname = (
+            _shared(self._features[feature], forms) for feature, forms in zip(FEATURES, choices, strict=True)
+        )
+
+        def chance(style: Style) -> float:
+            return templates[style[0]] * spelling[style[1]] * given[style[2]] * surname[style[3]]
+
+        return chance
+
+
+def _shared(odds: Mapping[str, float], forms: Sequence[str]) -> dict[str, float]:
+    """The odds of the forms among themselves; a feature without a choice weighs nothing."""
+    total = sum(odds[form] for form in forms)
+    return {"": 1.0, **{form: odds[form] / total for form in forms}}
 
 
 def believe(model: Model, samples: Sequence[Sample], country: str | None = None) -> Belief:
@@ -167,11 +181,12 @@ def shares(
     """How much of the samples goes to each template and form, by the present belief."""
     templates: dict[str, float] = defaultdict(float)
     features: dict[str, dict[str, float]] = {feature: defaultdict(float) for feature in FEATURES}
+    odds = Odds(belief)
     for weight, name, styles in explained:
         if name is None or not styles:
             templates[OTHER] += weight
             continue
-        chances = belief.chances(name, styles)
+        chances = list(map(odds.of(name), styles))
         total = sum(chances)
         for style, chance in zip(styles, chances, strict=True):
             share = weight * chance / total
@@ -194,13 +209,15 @@ class Candidate:
 def candidates(belief: Belief, name: Name) -> list[Candidate]:
     """All local parts the name may have, the most believed first; raises `BadName`."""
     made = renderings(name.first, name.middle, name.last)
+    chance = Odds(belief).of(made)
     found = []
     for local, styles in made.by_local.items():
-        chances = belief.chances(made, styles)
-        best = max(
-            range(len(styles)), key=lambda place: (round(chances[place], 12), -_ORDER[styles[place].template])
-        )
-        found.append(Candidate(local, sum(chances), styles[best].template))
+        chances = [chance(style) for style in styles]
+        best = styles[0]
+        if len(styles) > 1:
+            ranked = zip(chances, styles, strict=True)
+            best = max(ranked, key=lambda pair: (round(pair[0], 12), -_ORDER[pair[1].template]))[1]
+        found.append(Candidate(local, sum(chances), best.template))
     return sorted(found, key=lambda candidate: (-candidate.belief, candidate.local))
 
 

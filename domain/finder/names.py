@@ -46,9 +46,10 @@ class BadName(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A spelling of a part of a name, and in which way it was formed."""
+    """A spelling of a part of a name, how its marks are written, and in which way it was formed."""
 
     text: str
+    spelling: str
     way: str
 
 
@@ -76,8 +77,8 @@ def forms(first: str, middle: str, last: str) -> Forms:
     firsts: list[Form] = []
     lasts: list[Form] = []
     for spelling in spellings:
-        firsts += [Form(text, f"{spelling}|{way}") for text, way in _given(given, spelling)]
-        lasts += [Form(text, f"{spelling}|{way}") for text, way in _surname(surname, spelling)]
+        firsts += [Form(text, spelling, way) for text, way in _given(given, spelling)]
+        lasts += [Form(text, spelling, way) for text, way in _surname(surname, spelling)]
     return Forms(
         tuple(firsts),
         tuple(lasts),

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import Final, NamedTuple
 
-from domain.finder.names import Form, Forms, forms
+from domain.finder.names import Form, forms
 
 MAX_LOCAL: Final = 64
 # What no template explains; it has a probability, and renders nothing.
@@ -67,50 +68,53 @@ class Renderings:
     name_class: str
 
 
+class _Shape(NamedTuple):
+    """What a pattern takes of a name."""
+
+    pattern: str
+    sees_given: bool
+    sees_surname: bool
+    # Of a given name shown by its initial alone there is one form.
+    is_initial: bool
+    needs_middle: bool
+
+
+_SHAPES: Final = {
+    template: _Shape(pattern, "{f" in pattern, "{l" in pattern, "{first" not in pattern, "{m}" in pattern)
+    for template, pattern in TEMPLATES.items()
+}
+_NOTHING: Final = Form("", "", "")
+
+
 @lru_cache(maxsize=32_768)
 def renderings(first: str, middle: str, last: str) -> Renderings:
     """All that a name may look like before the @; raises `BadName`."""
     name = forms(first, middle, last)
-    given = tuple(_way(form) for form in name.first if form.way.startswith("plain|"))
-    surname = tuple(_way(form) for form in name.last if form.way.startswith("plain|"))
-    choices = Renderings({}, name.spellings, given, surname, name.name_class)
+    given = tuple(form.way for form in name.first if form.spelling == "plain")
+    surname = tuple(form.way for form in name.last if form.spelling == "plain")
     found: dict[str, dict[Style, None]] = defaultdict(dict)
-    for template, pattern in TEMPLATES.items():
-        for first_form, last_form in _pairs(pattern, name):
-            fields = {"first": first_form.text, "last": last_form.text, "m": name.middle}
-            local = pattern.format(f=first_form.text[:1], l=last_form.text[:1], **fields)
-            if 0 < len(local) <= MAX_LOCAL:
-                found[local][_style(template, pattern, first_form, last_form, choices)] = None
+    for spelling in name.spellings:
+        shown = spelling if len(name.spellings) > 1 else ""
+        firsts = [form for form in name.first if form.spelling == spelling]
+        lasts = [form for form in name.last if form.spelling == spelling]
+        for template, shape in _SHAPES.items():
+            if shape.needs_middle and not name.middle:
+                continue
+            for first_form, last_form in _pairs(shape, firsts, lasts):
+                f, s = first_form.text, last_form.text
+                local = shape.pattern.format(first=f, last=s, f=f[:1], l=s[:1], m=name.middle)
+                if 0 < len(local) <= MAX_LOCAL:
+                    given_way = first_form.way if len(given) > 1 and not shape.is_initial else ""
+                    surname_way = last_form.way if len(surname) > 1 else ""
+                    found[local][Style(template, shown, given_way, surname_way)] = None
     by_local = {local: tuple(styles) for local, styles in found.items()}
     return Renderings(by_local, name.spellings, given, surname, name.name_class)
 
 
-def _pairs(pattern: str, name: Forms) -> Iterator[tuple[Form, Form]]:
-    """The forms that fill a pattern, both of one spelling; none when the name lacks a part of it."""
-    nothing = (Form("", ""),)
-    has_first, has_last = "{f" in pattern, "{l" in pattern
-    if "{m}" in pattern and not name.middle:
-        return
-    firsts = name.first if has_first else nothing
-    if has_first and "{first" not in pattern:  # of one letter there is one form
-        firsts = tuple(form for form in name.first if _way(form) == "first")
-    for first_form in firsts:
-        for last_form in name.last if has_last else nothing:
-            spellings = {form.way.partition("|")[0] for form in (first_form, last_form) if form.way}
-            if len(spellings) == 1:
-                yield first_form, last_form
-
-
-def _style(template: str, pattern: str, first_form: Form, last_form: Form, choices: Renderings) -> Style:
-    spelling = (first_form.way or last_form.way).partition("|")[0]
-    sees_given = "{first" in pattern and len(choices.given) > 1
-    return Style(
-        template,
-        spelling if len(choices.spellings) > 1 else "",
-        _way(first_form) if sees_given else "",
-        _way(last_form) if len(choices.surname) > 1 and last_form.way else "",
-    )
-
-
-def _way(form: Form) -> str:
-    return form.way.partition("|")[2]
+def _pairs(shape: _Shape, firsts: list[Form], lasts: list[Form]) -> Iterator[tuple[Form, Form]]:
+    """The forms that fill a pattern; none when the name lacks a part of it."""
+    if not shape.sees_given:
+        firsts = [_NOTHING]
+    elif shape.is_initial:
+        firsts = [form for form in firsts if form.way == "first"]
+    return product(firsts, lasts if shape.sees_surname else [_NOTHING])
