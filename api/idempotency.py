@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.operations import Call
 from core import clock
@@ -139,12 +138,3 @@ def describe(document: dict[str, Any], operations: Sequence[str]) -> None:
                         },
                     }
                 )
-
-
-async def forget(session: AsyncSession) -> int:
-    """Delete the answers that were kept long enough; how many."""
-    found = await session.execute(
-        text("DELETE FROM app.idempotency_keys WHERE created_at <= :before RETURNING 1"),
-        {"before": clock.now() - KEPT_FOR},
-    )
-    return len(found.all())

@@ -18,6 +18,7 @@ COMMANDS = {
     "index": "cli.index:index",
     "token": "cli.token:token",
     "emails": "cli.emails:emails",
+    "credits": "cli.credits:credits_",
     "serve": "cli.serve:serve",
     "work": "cli.work:work",
     "run": "cli.run:run",

@@ -2,13 +2,16 @@
 
 import asyncio
 import time
+from datetime import date
 
 from opensearchpy.exceptions import TransportError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core import clock
 from core.logs import get_logger
 from db.sessions import SERVICE, Database
+from domain.credits import upkeep
 from indexer import queue, rebuild
 from indexer.feed import ENTITIES, Feed
 from indexer.loop import rest
@@ -23,15 +26,23 @@ KEEP_APPLIED_S = 24 * 3600.0
 
 
 async def run(db: Database, feed: Feed | None, stop: asyncio.Event) -> None:
-    """Make the round at once and then every hour."""
+    """Make the round at once and then every hour; the books are compared once a day."""
+    compared_on: date | None = None
     while not stop.is_set():
         started = time.monotonic()
         ended = await end_positions(db)
         forgotten = await forget_applied(db)
         dropped = await drop_replaced_indices(feed) if feed is not None else []
+        accounts = await upkeep.bring_up_to_date(db)
+        answers = await forget_answers(db)
+        if compared_on != clock.today():
+            await upkeep.watch(db)
+            compared_on = clock.today()
         log.info(
             "the round was made",
             positions_ended=ended,
+            accounts_brought_up_to_date=accounts,
+            answers_forgotten=answers,
             applied_forgotten=forgotten,
             indices_dropped=dropped,
             duration_ms=round((time.monotonic() - started) * 1000),
@@ -71,6 +82,17 @@ async def forget_applied(db: Database) -> int:
         forgotten += some
         if not some:
             return forgotten
+
+
+async def forget_answers(db: Database) -> int:
+    """Delete answers kept for an Idempotency-Key that nobody can ask for any more; how many."""
+    async with db.transaction(SERVICE) as session:
+        found = await session.execute(
+            text(
+                "DELETE FROM idempotency_keys WHERE created_at <= app.now() - interval '24 hours' RETURNING 1"
+            )
+        )
+        return len(found.all())
 
 
 async def _end_some(session: AsyncSession) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from domain.credits import upkeep
 from tests.fixtures.search import build_missing
 from tests.indexer.world import add_contacts, assert_equal, drain_queue, execute, queued
 from workers import housekeeping
@@ -37,3 +38,22 @@ async def test_a_round_needs_no_engine(db, clean_database):
     stop.set()
     await asyncio.wait_for(task, 5)
     assert await queued(db) == 0
+
+
+async def test_the_round_brings_accounts_up_to_date_and_forgets_answers(db, clean_database):
+    user = await execute(db, "INSERT INTO users (email) VALUES ('ann@example.com') RETURNING id")
+    await execute(
+        db,
+        """
+        INSERT INTO idempotency_keys (user_id, route, key, request_hash, response, created_at)
+        SELECT CAST(:user AS uuid), 'r', age, '', '', now() - CAST(age AS interval)
+        FROM unnest(ARRAY['1 hour', '25 hours']) AS age RETURNING 1
+        """,
+        user=user[0],
+    )
+    assert await upkeep.bring_up_to_date(db) == 1
+    assert await upkeep.bring_up_to_date(db) == 0
+    assert await execute(db, "SELECT credit_balance FROM users") == [50]
+    assert await housekeeping.forget_answers(db) == 1
+    assert await execute(db, "SELECT key FROM idempotency_keys") == ["1 hour"]
+    assert await upkeep.watch(db) == []
