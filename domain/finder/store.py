@@ -34,7 +34,7 @@ async def learn(
 
 async def save(session: AsyncSession, model: Model, figures: Figures) -> int:
     """Keep a model as the newest version; the oldest ones go."""
-    version = await session.scalar(
+    found = await session.execute(
         text(
             "INSERT INTO finder_models (model, figures)"
             " VALUES (CAST(:model AS jsonb), CAST(:figures AS jsonb)) RETURNING id"
@@ -44,11 +44,11 @@ async def save(session: AsyncSession, model: Model, figures: Figures) -> int:
             "figures": orjson.dumps(figures.as_json()).decode(),
         },
     )
+    version: int = found.scalar_one()
     await session.execute(
-        text("DELETE FROM finder_models WHERE id <= :version - :kept"),
-        {"version": version, "kept": _KEPT_VERSIONS},
+        text("DELETE FROM finder_models WHERE id <= :oldest"), {"oldest": version - _KEPT_VERSIONS}
     )
-    return int(version or 0)
+    return version
 
 
 async def newest(session: AsyncSession) -> Model:

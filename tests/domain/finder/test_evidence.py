@@ -1,0 +1,118 @@
+"""The case that the catalogue makes for an address, and learning from the catalogue as it is."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from core.errors import Invalid, NotFound
+from core.ids import ContactId
+from core.settings import ValidatorSettings
+from db.sessions import SERVICE
+from domain import suppressions
+from domain.finder import evidence, store
+from domain.finder.evidence import Query
+from domain.finder.find import find
+
+SETTINGS = ValidatorSettings()
+
+
+@pytest.fixture
+async def catalogue(db, clean_database):
+    """A company whose mail is at another domain than its web site, with all sorts of addresses."""
+    people = [
+        ("Anna", "Keller", "a.keller@corp-mail.com", "valid"),
+        ("Bernd", "Vogel", "b.vogel@corp-mail.com", "unknown"),
+        ("Carla", "Stein", "c.stein+news@corp-mail.com", None),
+        ("Dora", "Wolf", "dora.wolf@corp-mail.com", "invalid"),
+        ("Info", "Desk", "info@corp-mail.com", "valid"),
+        ("Emil", "Beck", "emil.beck@gmail.com", "webmail"),
+        ("Fritz", "Lange", None, None),
+        ("Frieda", "Lange", "f.lange@corp-mail.com", "valid"),
+    ]
+    async with db.transaction(SERVICE) as session:
+        company = await session.scalar(
+            text(
+                "INSERT INTO organizations (name, name_key, name_sort, domain, country, alias_keys)"
+                " VALUES ('Corp GmbH', 'corp', 'corp gmbh', 'corp-web.com', 'DE', '{corp worldwide}')"
+                " RETURNING id"
+            )
+        )
+        ids = {}
+        for first, last, email, status in people:
+            ids[f"{first} {last}"] = await session.scalar(
+                text(
+                    "INSERT INTO contacts (organization_id, first_name, last_name, email, email_status)"
+                    " VALUES (:company, :first, :last, :email, :status) RETURNING id"
+                ),
+                {"company": company, "first": first, "last": last, "email": email, "status": status},
+            )
+    return ids
+
+
+@pytest.fixture
+def gather(db, settings):
+    async def run(**query):
+        async with db.transaction(SERVICE, read_only=True) as session:
+            return await evidence.gather(session, Query(**query), privacy=settings.privacy, settings=SETTINGS)
+
+    return run
+
+
+async def test_the_domain_and_the_pattern_come_from_the_colleagues(catalogue, gather):
+    case = await gather(contact_id=ContactId(catalogue["Fritz Lange"]))
+    assert (case.domain, case.country, case.known) == ("corp-mail.com", "DE", None)
+    assert sorted(sample.local for sample in case.samples) == ["a.keller", "b.vogel", "c.stein", "f.lange"]
+    assert case.bounced == {"dora.wolf"}
+    assert "f.lange" in case.taken
+    answer = await find(case, store.Model())
+    assert answer.email != "f.lange@corp-mail.com"
+
+
+@pytest.mark.parametrize("company", ["Corp", "CORP GmbH", "Corp Worldwide Inc."])
+async def test_a_company_is_found_by_its_names(catalogue, gather, company):
+    case = await gather(first_name="Nora", last_name="Lind", company=company)
+    assert case.domain == "corp-mail.com"
+    assert (await find(case, store.Model())).email == "n.lind@corp-mail.com"
+
+
+async def test_by_the_web_domain_mail_is_sought_where_it_is(catalogue, gather):
+    case = await gather(first_name="Nora", last_name="Lind", domain="https://www.corp-web.com/about")
+    assert case.domain == "corp-mail.com"
+    unknown = await gather(first_name="Nora", last_name="Lind", domain="elsewhere-lab.com")
+    assert (unknown.domain, unknown.samples) == ("elsewhere-lab.com", ())
+
+
+async def test_whom_we_have_is_known(catalogue, gather):
+    case = await gather(first_name="anna", last_name="KELLER", domain="corp-web.com")
+    assert case.known.address == "a.keller@corp-mail.com"
+    bounced = await gather(first_name="Dora", last_name="Wolf", domain="corp-web.com")
+    assert bounced.known is None
+
+
+async def test_what_cannot_be_sought_is_refused(catalogue, gather, db, settings):
+    with pytest.raises(NotFound):
+        await gather(contact_id=ContactId(2_000_000))
+    with pytest.raises(Invalid):
+        await gather(first_name="Nora", last_name="Lind", company="Nobody Knows Ltd")
+    async with db.transaction(SERVICE) as session:
+        await suppressions.add(
+            session, privacy=settings.privacy, kind="domain", value="corp-mail.com", reason="objection"
+        )
+    with pytest.raises(evidence.Suppressed):
+        await gather(first_name="Nora", last_name="Lind", domain="corp-mail.com")
+
+
+async def test_learning_is_kept_by_version_and_used(catalogue, db):
+    async with db.transaction(SERVICE, read_only=True) as session:
+        assert (await store.newest(session)).version == 0
+    first, figures = await store.learn(db, SETTINGS)
+    second, _ = await store.learn(db, SETTINGS)
+    assert second.version == first.version + 1
+    async with db.transaction(SERVICE, read_only=True) as session:
+        newest = await store.newest(session)
+        kept = await store.history(session)
+    assert replace(newest, version=0).as_json() == replace(second, version=0).as_json()
+    assert newest.prior.templates["f.last"] > newest.prior.templates["lastf"]
+    assert [version for version, *_ in kept] == [second.version, first.version]
+    assert figures.trials >= 0
