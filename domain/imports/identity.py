@@ -5,7 +5,6 @@ errs on the side of two records.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import asin, cos, radians, sin, sqrt
@@ -211,12 +210,3 @@ def _distance_km(one: Location, other: Location) -> float:
     lat1, lon1, lat2, lon2 = map(radians, (one.latitude, one.longitude, other.latitude, other.longitude))
     half = sin((lat2 - lat1) / 2) ** 2 + cos(lat1) * cos(lat2) * sin((lon2 - lon1) / 2) ** 2
     return 2 * _EARTH_RADIUS_KM * asin(min(1.0, sqrt(half)))
-
-
-def closest(candidates: Iterable[tuple[int, Location]], to: Location) -> int | None:
-    """The one candidate whose country is the wanted one, or the only candidate there is."""
-    candidates = list(candidates)
-    if len(candidates) == 1:
-        return candidates[0][0]
-    near = [number for number, place in candidates if to.country and place.country == to.country]
-    return near[0] if len(near) == 1 else None

@@ -28,7 +28,6 @@ from domain.imports.outcome import Reject
 from domain.imports.runs import Progress, Summary
 
 JOB: Final = "imports.run"
-MAX_CHUNK_BYTES: Final = 8 * 1024 * 1024
 # A file of nothing but mistakes must not fill the database.
 MAX_REJECTS: Final = 100_000
 _PROGRESS_EVERY_S: Final = 1.0

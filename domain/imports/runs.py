@@ -31,9 +31,9 @@ from domain.imports.state import Run
 from domain.imports.tables import Reject as BrokenRecord
 from domain.imports.tables import Row, Table, open_table
 
-# Rows in memory are what the batches in flight hold; a larger one is hardly faster.
 _log = get_logger(__name__)
 
+# Rows in memory are what the batches in flight hold; larger ones are hardly faster.
 BATCH_ROWS: Final[dict[Entity, int]] = {"organizations": 1_000, "contacts": 1_500, "employment": 3_000}
 _NO_DELIMITERS: Final = "\"'\r\n\0"
 SAMPLE_ROWS: Final = 500
