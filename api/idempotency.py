@@ -17,6 +17,7 @@ from sqlalchemy import text
 from api.operations import Call
 from core import clock
 from core.errors import LeadFuelError
+from domain.keys import KeyReused
 
 A = TypeVar("A")
 
@@ -40,14 +41,6 @@ class KeyInUse(LeadFuelError):
     status = 409
     slug = "idempotency-key-in-use"
     title = "The first call with this key is still running"
-
-
-class KeyReused(LeadFuelError):
-    """The key was used for another request. Every request needs a key of its own."""
-
-    status = 422
-    slug = "idempotency-key-reused"
-    title = "The key belongs to another request"
 
 
 async def once(

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from api import csvfile
-from api.idempotency import BadKey, KeyInUse, KeyReused, once
+from api.idempotency import BadKey, KeyInUse, once
 from api.operations import Call, Download, Operation, operation
 from api.routes.records import ContactPath, RecordId
 from core.errors import LeadFuelError, NotFound
@@ -18,6 +18,7 @@ from domain import unlocks
 from domain.credits import months, statement
 from domain.credits.books import Kind
 from domain.credits.errors import OutOfCredits, SpendingFrozen
+from domain.keys import KeyReused
 from domain.paging import MAX_CURSOR_LENGTH, BadCursor
 from search.request import Form
 from search.response import Answer

@@ -11,8 +11,9 @@ from api.operations import Call, Download, Operation, WithStatus, operation
 from api.routes.hidden import Page
 from core.errors import Invalid, NotFound
 from domain.exports import keeping, store
-from domain.exports.keeping import KeyReused, Source, Wanted
+from domain.exports.keeping import Source, Wanted
 from domain.exports.store import NoSuchExport
+from domain.keys import KeyReused
 from domain.paging import BadCursor
 from domain.plans import PlanLimit
 from search.request import CountRequest, Form

@@ -23,7 +23,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
-from core.errors import Invalid, LeadFuelError, NotFound
+from core.errors import Invalid, NotFound
 from core.ids import ListId, UserId
 from core.logs import get_logger
 from core.settings import Settings
@@ -31,6 +31,7 @@ from db.sessions import SERVICE, Actor, Database, member
 from domain import icps, jobs, paging, plans
 from domain.exports import columns, store, writing
 from domain.exports.store import NoSuchExport
+from domain.keys import KeyReused
 from domain.lists import keeping as lists
 from search import selection
 from search.engine import Searcher
@@ -54,14 +55,6 @@ _COLUMNS: Final = """
     e.id, e.user_id, e.job_id, e.entity, e.source, e.columns, e.format, e.filename, e.row_count, e.byte_count,
     e.created_at, e.finished_at, e.expires_at, j.status, j.progress, j.error
 """
-
-
-class KeyReused(LeadFuelError):
-    """This `Idempotency-Key` was used for another export. A new request needs a new key."""
-
-    status = 422
-    slug = "idempotency-key-reused"
-    title = "The key belongs to another request"
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
