@@ -69,11 +69,11 @@ async def laboratory() -> AsyncIterator[Laboratory]:
         helo="probe.leadfuel.example",
         sender="check@leadfuel.example",
         allowed_networks="127.0.0.0/8",
-        connect_timeout_s=1.0,
-        greeting_timeout_s=1.0,
-        command_timeout_s=1.0,
-        total_timeout_s=4.0,
-        dns_timeout_s=0.6,
+        connect_timeout_s=3.0,
+        greeting_timeout_s=3.0,
+        command_timeout_s=3.0,
+        total_timeout_s=10.0,
+        dns_timeout_s=2.0,
         per_minute=10_000,
     )
     lab = Laboratory(zone, settings)
