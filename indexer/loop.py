@@ -100,6 +100,7 @@ class _Health:
     writable: tuple[Entity, ...] = ()
     looked_at: float = -1e9
     said: dict[Entity, str | None] = field(default_factory=dict)
+    failing: str | None = None
 
 
 class Indexer:
@@ -136,12 +137,11 @@ class Indexer:
             try:
                 busy = await self._step()
                 pause = 0.0
+                self._say_failure(None)
             except Exception as error:  # noqa: BLE001 - the loop outlasts whatever the two sides do
                 pause = min(LONGEST_PAUSE_S, max(0.2, pause * 2))
                 self._look_again()
-                log.warning(
-                    "a batch failed", error=str(error)[:500], kind=type(error).__name__, pause_s=pause
-                )
+                self._say_failure(error)
             if pause:
                 await rest(stop, self._jitter(pause / 2, pause))
             elif not busy:
@@ -178,6 +178,17 @@ class Indexer:
 
     def _look_again(self) -> None:
         self._health.looked_at = -1e9
+
+    def _say_failure(self, error: Exception | None) -> None:
+        """Log a failure when it begins and when it is over, however often it is met in between."""
+        kind = type(error).__name__ if error is not None else None
+        if kind == self._health.failing:
+            return
+        if error is not None:
+            log.warning("batches fail and are tried again", error=str(error)[:300], kind=kind)
+        else:
+            log.info("batches are applied again")
+        self._health.failing = kind
 
     def _say(self, problems: dict[Entity, str | None]) -> None:
         """Log what has changed since the last look, once."""
