@@ -122,7 +122,7 @@ async def ledger(
             FROM (
                 SELECT * FROM app.credit_ledger
                 WHERE user_id = :user_id
-                  AND (CAST(:before AS bigint) IS NULL OR id < :before)
+                  AND id < coalesce(CAST(:before AS bigint), 9223372036854775807)
                   AND (CAST(:kinds AS text[]) IS NULL OR kind = ANY(:kinds))
                   AND (CAST(:contact_id AS integer) IS NULL OR contact_id = :contact_id)
                   AND (CAST(:since AS timestamptz) IS NULL OR created_at >= :since)
