@@ -42,9 +42,8 @@ async def measure(domains: int, addresses: int, delay_s: float, at_once: int) ->
         print(
             f"{addresses} addresses at {domains} domains, {delay_s * 1000:.0f} ms a reply, {at_once} at once"
         )
-        print(
-            f"  {addresses / took:8.1f} a second; the delays allow {bound:.1f}: {addresses / took / bound:.2f}"
-        )
+        rate = addresses / took
+        print(f"  {rate:8.1f} a second; the delays allow {bound:.1f}: {rate / bound:.2f}")
         print(f"  {work / addresses * 1000:8.2f} ms of work an address, the servers' included")
         print(f"  {(after_kb - before_kb) / 1024:8.1f} MiB more at the peak")
         print(f"  verdicts: { {name: verdicts.count(name) for name in sorted(set(verdicts))} }")
