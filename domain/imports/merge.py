@@ -6,6 +6,7 @@ a value that is absent erases nothing; the values that lose stay in the statemen
 decided before, by `people` and `companies`; nothing here uses ON CONFLICT, which would burn ids.
 """
 
+import operator
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -181,7 +182,9 @@ async def apply(
         statement = orjson.loads(change.statement)
         said = memory.get(change.key)
         before = said["values"] if said else {}
-        news = {name: value for name, value in statement.items() if _is_news(before.get(name), value)}
+        # A person who says less than before means it; a file only has a column less.
+        is_news = operator.ne if source == manual else _is_news
+        news = {name: value for name, value in statement.items() if is_news(before.get(name), value)}
         state = states[change.record_id]
         _take(state, change, news, source=source, manual=manual, stated=statement)
         lines.append(_statement_line(change, news, before, said, today))
