@@ -5,8 +5,10 @@ ever drawn twice, and how many contacts fit it is counted here, on bitmaps of th
 by an engine that would remember the question.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from random import Random
 from typing import Any, Final, Literal
 
@@ -27,6 +29,7 @@ SHARES: Final[Mapping[Kind, tuple[float, float]]] = {
 }
 _RESTRICTIONS: Final[Mapping[Kind, tuple[int, int]]] = {"narrow": (4, 6), "middle": (3, 5), "broad": (1, 3)}
 _TITLES: Final = 300
+_POINTS: Final = 150
 _ATTEMPTS: Final = 20_000
 
 Side = Literal["contacts", "organizations"]
@@ -61,6 +64,22 @@ class Scale:
     contacts: Mapping[Any, BitMap]
     filter: Callable[[Any], Any]
 
+    @cached_property
+    def points(self) -> Sequence[Any]:
+        """Some points, the highest first."""
+        every = sorted(self.contacts, reverse=True)
+        return every[:: max(1, len(every) // _POINTS)]
+
+    @cached_property
+    def from_there_on(self) -> Mapping[Any, BitMap]:
+        """The contacts at each of the points and above it."""
+        taken = BitMap()
+        found = {}
+        for point in sorted(self.contacts, reverse=True):
+            taken |= self.contacts[point]
+            found[point] = BitMap(taken)
+        return {point: found[point] for point in self.points}
+
 
 @dataclass(frozen=True)
 class Known:
@@ -87,20 +106,26 @@ class Draws:
         """So many new profiles, each fitting a number of contacts that belongs to the kind."""
         return [self._fitting(kind) for _ in range(number)]
 
-    def any(self) -> Iterator[Profile]:
-        """New profiles without end, of mixed kinds, not fitted to any number."""
+    def any(self) -> Iterator[Mapping[str, Any]]:
+        """The filters of new profiles without end, fitted to nothing and so drawn fast."""
+        several: list[Values | Scale] = [*self.known.values, *self.known.scales]
         while True:
-            kind = self._random.choice(KINDS)
-            target = self._target(kind)
-            profile = self._draw(kind, target)
-            if profile is not None and self._is_new(profile):
-                yield profile
+            filters = _Filters()
+            for by in self._random.sample(several, self._random.randint(2, min(5, len(several)))):
+                if isinstance(by, Scale):
+                    filters.add(by.side, "include", by.name, by.filter(self._random.choice(by.points)))
+                else:
+                    number = self._random.randint(1, min(by.most, (len(by.contacts) + 2) // 3))
+                    values = self._random.sample(sorted(by.contacts), number)
+                    filters.add(by.side, "include", by.name, sorted(values))
+            if self._is_new(filters.as_dict()):
+                yield filters.as_dict()
 
     def _fitting(self, kind: Kind) -> Profile:
         low, high = (share * len(self.known.everybody) for share in SHARES[kind])
         for _ in range(_ATTEMPTS):
             profile = self._draw(kind, self._target(kind))
-            if profile is not None and low <= profile.matches <= high and self._is_new(profile):
+            if profile is not None and low <= profile.matches <= high and self._is_new(profile.filters):
                 return profile
         raise BenchmarkFailed(f"No new {kind} profile was found in {_ATTEMPTS:,} attempts.")
 
@@ -109,8 +134,8 @@ class Draws:
         share: float = low * (high / low) ** self._random.random()
         return share * len(self.known.everybody)
 
-    def _is_new(self, profile: Profile) -> bool:
-        key = orjson.dumps(profile.filters, option=orjson.OPT_SORT_KEYS)
+    def _is_new(self, filters: Mapping[str, Any]) -> bool:
+        key = orjson.dumps(filters, option=orjson.OPT_SORT_KEYS)
         if key in self._drawn:
             return False
         self._drawn.add(key)
@@ -142,33 +167,30 @@ class Draws:
             wanted = len(found) - wanted
         values = sorted(by.contacts)
         self._random.shuffle(values)
-        taken = BitMap()
+        size = 0
         some: list[str] = []
         for value in values[: by.most * 2]:
-            with_it = taken | (by.contacts[value] & found)
-            # One that overshoots is passed over, unless there is nothing else yet.
-            if len(with_it) > wanted * 1.3 and len(some) < by.most and value != values[-1]:
+            more = by.contacts[value].intersection_cardinality(found)
+            # One that overshoots is passed over, unless there is nothing else left.
+            if size + more > wanted * 1.3 and value != values[-1]:
                 continue
-            taken = with_it
+            size += more
             some.append(value)
-            if len(taken) >= wanted * 0.8 or len(some) == by.most:
+            if size >= wanted * 0.8 or len(some) == by.most:
                 break
         if not some:
             return found
         filters.add(by.side, "exclude" if excludes else "include", by.name, sorted(some))
-        return found - taken if excludes else taken
+        chosen = BitMap.union(*(by.contacts[value] for value in some))
+        return found - chosen if excludes else found & chosen
 
     def _from_some_point(self, by: Scale, found: BitMap, wanted: float, filters: "_Filters") -> BitMap:
-        taken, start = BitMap(), None
-        for point in reversed(by.contacts):
-            taken |= by.contacts[point] & found
-            start = point
-            if len(taken) >= wanted:
-                break
-        if start is None:
-            return found
-        filters.add(by.side, "include", by.name, by.filter(start))
-        return taken
+        place = bisect_left(
+            by.points, wanted, key=lambda point: by.from_there_on[point].intersection_cardinality(found)
+        )
+        point = by.points[min(place, len(by.points) - 1)]
+        filters.add(by.side, "include", by.name, by.filter(point))
+        return found & by.from_there_on[point]
 
 
 class _Filters:

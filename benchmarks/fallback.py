@@ -36,7 +36,7 @@ async def postgres(bench: Bench, api: Api, draws: Draws) -> Table:
                 what = "page with 6 facets" if facets else "page and capped total"
                 bench.say(f"postgres: {what}, {kind}")
                 bodies, warm_up = (
-                    [request(profile, facets=facets) for profile in draws.take(kind, number)]
+                    [request(profile.filters, facets=facets) for profile in draws.take(kind, number)]
                     for number in (FACETED if facets else PAGES, 4)
                 )
                 late: dict[str, int] = {}

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Final
 
 import orjson
@@ -34,10 +35,11 @@ async def memory(bench: Bench, api: Api, draws: Draws) -> Table:
         ["process", "searches", "before, MB", "after, MB"],
         "growth",
     )
-    tokens = [
+    users = [
         await hide(bench, bench.sizes.share(number) if number else 0, name=f"-{place}")
         for place, number in enumerate(_HIDDEN)
     ]
+    tokens = cycle(users)
     bodies = _bodies(draws)
     deadline = time.monotonic() + BUDGET_S
     processes = api.processes()
@@ -70,20 +72,19 @@ async def memory(bench: Bench, api: Api, draws: Draws) -> Table:
 
 
 def _bodies(draws: Draws) -> Iterator[bytes]:
-    for number, profile in enumerate(draws.any()):
-        yield orjson.dumps(request(profile, facets=number % 2 == 0))
+    for number, filters in enumerate(draws.any()):
+        yield orjson.dumps(request(filters, facets=number % 2 == 0))
 
 
-async def _some(api: Api, tokens: list[str], bodies: list[bytes]) -> None:
+async def _some(api: Api, tokens: Iterator[str], bodies: list[bytes]) -> None:
     """A share of the bodies for each of the connections, every one as another user."""
 
-    async def one(place: int) -> None:
-        async with ApiClient(api.url, tokens[place % len(tokens)]) as client:
+    async def one(place: int, token: str) -> None:
+        async with ApiClient(api.url, token) as client:
             for body in bodies[place::_AT_ONCE]:
                 await client.search(body)
 
-    start = int(time.monotonic() * 10)
-    await asyncio.gather(*(one(start + place) for place in range(_AT_ONCE)))
+    await asyncio.gather(*(one(place, next(tokens)) for place in range(_AT_ONCE)))
 
 
 def _resident_mb(process: psutil.Process) -> float:
