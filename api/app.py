@@ -14,6 +14,7 @@ from api.edge import Edge
 from api.limits import TooManyRequests
 from api.operations import Operation, handlers
 from api.routes import (
+    alerts,
     contacts,
     description,
     emails,
@@ -53,6 +54,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *lists.OPERATIONS,
     *members.OPERATIONS,
     *icps.OPERATIONS,
+    *alerts.OPERATIONS,
     *exports.OPERATIONS,
     *jobs.OPERATIONS,
     *usage.OPERATIONS,

@@ -109,7 +109,7 @@ class Searcher:
             found, engine, reason = await self._carry_out(plan, only, request.engine)
             if found.total:
                 break
-        response = await self._present(entity, request, reading, plan, found, actor)
+        response = await self._present(entity, request, reading, plan, found)
         response.engine = engine
         response.engine_reason = reason
         if found.more and found.ends:
@@ -137,10 +137,17 @@ class Searcher:
         """Raise whatever a search of this request would be refused with."""
         self._plan(request, await self._read(entity, request, actor))
 
-    async def selection(self, entity: Entity, request: CountRequest, actor: Actor) -> Selection:
-        """Everything that a search of these words finds, read as the search itself reads it."""
+    async def selection(
+        self, entity: Entity, request: CountRequest, actor: Actor, *, relaxed: bool = True
+    ) -> Selection:
+        """Everything that a search of these words finds, read as the search itself reads it.
+
+        Unless `relaxed`, the text has its first reading only, whether or not anything fits it.
+        """
         reading = await self._read(entity, request, actor)
         selected = Selection(reading.criteria, reading.visibility)
+        if not relaxed:
+            return selected
         async with self._database.transaction(actor, read_only=True) as session:
             for text in self._other_readings(request, reading):
                 if not await is_empty(session, selected):
@@ -177,14 +184,15 @@ class Searcher:
         plan, only = self._plan(request, reading)
         ahead = asyncio.create_task(self._carry_out(plan, only, request.engine))
         try:
-            seen = await self._visibility(entity, request, actor)
+            holds = await visibility.confirms(self._database, guess)
         except BaseException:
             await _drop(ahead)
             raise
-        if guess.still_holds(seen):
+        if holds:
             return reading, plan, only, await ahead
         await _drop(ahead)
-        reading, plan = replace(reading, visibility=seen), replace(plan, visibility=seen)
+        reading = await self._read(entity, request, actor)
+        plan = replace(plan, visibility=reading.visibility)
         return reading, plan, only, await self._carry_out(plan, only, request.engine)
 
     def _guess(self, entity: Entity, request: SearchRequest, actor: Actor) -> Visibility | None:
@@ -192,10 +200,6 @@ class Searcher:
         if request.q or request.engine == "postgres" or self.engine == "postgres":
             return None
         return self._hidden.guess(request, entity, actor)
-
-    async def _visibility(self, entity: Entity, request: CountRequest, actor: Actor) -> Visibility:
-        async with self._database.transaction(actor, read_only=True) as session:
-            return await visibility.load(session, request, entity, actor=actor, cache=self._hidden)
 
     async def _read(self, entity: Entity, request: CountRequest, actor: Actor) -> _Reading:
         clauses, echo, terms = await self._filters(request)
@@ -281,13 +285,11 @@ class Searcher:
         reading: _Reading,
         plan: Plan,
         found: Found,
-        actor: Actor,
     ) -> SearchResponse:
         marks = present.Marks(frozenset(), frozenset(), frozenset())
         if found.documents:
-            async with self._database.transaction(actor, read_only=True) as session:
-                ids = [document["id"] for document in found.documents]
-                marks = await present.read_marks(session, reading.visibility, ids)
+            ids = [document["id"] for document in found.documents]
+            marks = await present.read_marks(self._database, reading.visibility, ids)
         # What has left the catalogue since it was indexed is not shown for another moment.
         shown = [document for document in found.documents if document["id"] in marks.existing]
         why = [

@@ -15,7 +15,15 @@ from db.models.employment import employment_history
 from db.models.exports import exports
 from db.models.finder import email_finder_logs, finder_models
 from db.models.hidden import hidden_companies, hidden_contacts, visibility_versions
-from db.models.icps import icp_members, icp_profiles, icp_versions
+from db.models.icps import (
+    alert_position,
+    icp_alerts,
+    icp_event_reads,
+    icp_events,
+    icp_members,
+    icp_profiles,
+    icp_versions,
+)
 from db.models.idempotency import idempotency_keys
 from db.models.imports import import_chunks, import_rejects, imports
 from db.models.index import (
@@ -44,6 +52,7 @@ from db.models.validator import email_validation_logs
 from db.models.vocabulary import vocabulary_terms
 
 __all__ = [
+    "alert_position",
     "applied",
     "company_fanout",
     "contact_sources",
@@ -60,6 +69,9 @@ __all__ = [
     "finder_models",
     "hidden_companies",
     "hidden_contacts",
+    "icp_alerts",
+    "icp_event_reads",
+    "icp_events",
     "icp_members",
     "icp_profiles",
     "icp_versions",
