@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from core.prices import UNLOCK_CREDITS
 from core.text import fold, tokens
+from db.sessions import Database
 from search import places
 from search.criteria import OpenTerms
 from search.documents import MISSING
@@ -52,28 +50,27 @@ class Marks:
     unlocked: frozenset[tuple[int, str]]
 
 
-_CONTACT_MARKS = text("""
+_CONTACT_MARKS: Final = """
     SELECT c.id,
            EXISTS (SELECT 1 FROM app.list_contacts l WHERE l.contact_id = c.id) AS saved,
            (SELECT array_agg(u.field) FROM app.unlocks u
-             WHERE u.user_id = :user_id AND u.contact_id = c.id) AS unlocked
-      FROM app.contacts c WHERE c.id = ANY(:ids)
-""")
-_ORGANIZATION_MARKS = text("""
+             WHERE u.user_id = $2 AND u.contact_id = c.id) AS unlocked
+      FROM app.contacts c WHERE c.id = ANY($1::int[])
+"""
+_ORGANIZATION_MARKS: Final = """
     SELECT o.id,
            EXISTS (SELECT 1 FROM app.list_organizations l WHERE l.organization_id = o.id) AS saved,
            NULL AS unlocked
-      FROM app.organizations o WHERE o.id = ANY(:ids)
-""")
+      FROM app.organizations o WHERE o.id = ANY($1::int[])
+"""
 
 
-async def read_marks(session: AsyncSession, visibility: Visibility, ids: Sequence[int]) -> Marks:
-    """The session runs as the user: row-level security shows the lists that are theirs, no others."""
-    statement = _CONTACT_MARKS if visibility.entity == "contacts" else _ORGANIZATION_MARKS
-    parameters = {"ids": list(ids)} | (
-        {"user_id": visibility.user_id} if visibility.entity == "contacts" else {}
-    )
-    rows = (await session.execute(statement, parameters)).all()
+async def read_marks(database: Database, visibility: Visibility, ids: Sequence[int]) -> Marks:
+    """Read as the user: row-level security shows the lists that are theirs, no others."""
+    if visibility.entity == "contacts":
+        rows = await database.fetch(visibility.actor, _CONTACT_MARKS, ids, visibility.user_id)
+    else:
+        rows = await database.fetch(visibility.actor, _ORGANIZATION_MARKS, ids)
     return Marks(
         existing=frozenset(row[0] for row in rows),
         saved=frozenset(row[0] for row in rows if row[1]),

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound
 from core.ids import UserId
-from db.sessions import Actor
+from db.sessions import Actor, Database
 from search.request import CountRequest, Entity
 
 HiddenMode = Literal["exclude", "only", "include"]
@@ -103,11 +103,6 @@ class Visibility:
     @property
     def user_id(self) -> UserId | None:
         return self.actor.user_id
-
-    def still_holds(self, now: "Visibility") -> bool:
-        """Whether what was seen under this is what is seen `now`, for the same request without lists."""
-        companies = self.entity == "contacts" or self.highest_organization == now.highest_organization
-        return self.hidden.version == now.hidden.version and self.bound == now.bound and companies
 
     def opensearch_filters(self, entity: Entity | None = None) -> list[dict[str, Any]]:
         """The rule as filter clauses, positive ones: a bitmap in `must_not` costs more than the search."""
@@ -249,16 +244,28 @@ def _is_plain(request: CountRequest) -> bool:
     return not (request.in_lists or request.not_in_lists or request.unlocked != "any")
 
 
-_VERSION = text("""
-    SELECT coalesce((SELECT version FROM app.visibility_versions WHERE user_id = :user_id), 0),
+_VERSION_SQL: Final = """
+    SELECT coalesce((SELECT version FROM app.visibility_versions WHERE user_id = {user_id}), 0),
            (SELECT coalesce(max(id), 0) FROM app.contacts),
            (SELECT coalesce(max(id), 0) FROM app.organizations)
-""")
+"""
+_VERSION = text(_VERSION_SQL.format(user_id=":user_id"))
+_VERSION_ALONE: Final = _VERSION_SQL.format(user_id="$1")
 _HIDDEN = text("""
     SELECT coalesce((SELECT version FROM app.visibility_versions WHERE user_id = :user_id), 0),
            (SELECT array_agg(contact_id) FROM app.hidden_contacts WHERE user_id = :user_id),
            (SELECT array_agg(organization_id) FROM app.hidden_companies WHERE user_id = :user_id)
 """)
+
+
+async def confirms(database: Database, guess: Visibility) -> bool:
+    """Whether the user sees at this moment what the guess says; asked in the shortest way there is."""
+    version, contact, organization = (await database.fetch(guess.actor, _VERSION_ALONE, guess.actor.user_id))[
+        0
+    ]
+    now = (version, bound_above(max(contact, organization)))
+    companies = guess.entity == "contacts" or guess.highest_organization == organization
+    return now == (guess.hidden.version, guess.bound) and companies
 
 
 async def load(

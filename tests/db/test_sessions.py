@@ -39,6 +39,43 @@ async def test_each_actor_runs_under_its_own_role_and_claims(db):
         assert await who(session) == ("authenticated", user, "authenticated")
 
 
+ASK = "SELECT current_user::text, auth.uid(), auth.role(), current_setting('transaction_read_only')"
+
+
+async def test_a_short_read_runs_as_its_actor_and_leaves_nothing(single):
+    user = UserId(uuid4())
+    found = await single.fetch(member(user), f"{ASK}, $1::int + 1", 41)
+    assert [tuple(row) for row in found] == [("authenticated", user, "authenticated", "on", 42)]
+    assert tuple((await single.fetch(ANON, ASK))[0])[:3] == ("anon", None, "anon")
+    async with single._engine.connect() as connection:
+        asked = "SELECT current_user, nullif(current_setting('request.jwt.claims', true), ''), now()"
+        assert tuple((await connection.execute(text(asked))).one())[:2] == ("leadfuel_app", None)
+
+
+async def test_a_short_read_writes_nothing_and_fails_for_itself_alone(single):
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await single.fetch(SERVICE, "INSERT INTO app.users (email) VALUES ('a@x.example') RETURNING id")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await single.fetch(ANON, "SELECT 1/0")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await single.fetch(member(UserId(uuid4())), "SELECT email FROM app.contacts")
+    assert (await single.fetch(SERVICE, ASK))[0][0] == "service_role"
+
+
+async def test_a_short_read_that_is_cancelled_gives_its_connection_to_nobody(single):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await single.fetch(member(UserId(uuid4())), "SELECT pg_sleep(5)")
+    async with single.transaction(ANON) as session:
+        assert await who(session) == ("anon", None, "anon")
+
+
+async def test_a_short_read_has_the_clock_that_was_moved(single):
+    with clock.shifted(timedelta(days=40)):
+        (row,) = await single.fetch(ANON, "SELECT app.now() - now() AS ahead")
+    assert row["ahead"] == timedelta(days=40)
+
+
 async def test_nothing_of_a_transaction_stays_on_its_connection(single):
     async with single.transaction(member(UserId(uuid4())), read_only=True) as session:
         await session.execute(WHO)

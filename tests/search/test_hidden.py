@@ -172,20 +172,19 @@ async def test_an_answer_given_under_what_no_longer_holds_is_dropped(searcher, w
         await unhide(db, user, contact=gone)
 
 
-def test_a_guess_holds_at_its_own_version_and_bound_only():
-    seen = visibility.Visibility(
-        actor=SERVICE,
-        entity="contacts",
-        mode="exclude",
-        hidden=visibility.HiddenSet(3),
-        bound=2**24,
-        highest_organization=10,
-    )
-    assert seen.still_holds(replace(seen, highest_organization=11))
-    assert not seen.still_holds(replace(seen, hidden=visibility.HiddenSet(4)))
-    assert not seen.still_holds(replace(seen, bound=2**25))
-    companies = replace(seen, entity="organizations")
-    assert not companies.still_holds(replace(companies, highest_organization=11))
+async def test_a_guess_is_confirmed_at_its_own_version_and_bound_only(world, db):
+    actor = member(world.users[0])
+    for entity in ("contacts", "organizations"):
+        async with db.transaction(actor, read_only=True) as session:
+            seen = await visibility.load(
+                session, CountRequest(), entity, actor=actor, cache=visibility.HiddenCache()
+            )
+        assert await visibility.confirms(db, seen)
+        older = visibility.HiddenSet(seen.hidden.version - 1)
+        assert not await visibility.confirms(db, replace(seen, hidden=older))
+        assert not await visibility.confirms(db, replace(seen, bound=seen.bound * 2))
+        more = replace(seen, highest_organization=seen.highest_organization + 1)
+        assert await visibility.confirms(db, more) == (entity == "contacts")
 
 
 def test_there_is_no_guess_where_lists_or_unlocks_decide(world):
