@@ -59,6 +59,10 @@ fuzz: .venv/.ready ## schemathesis with all its checks against the running API's
 chaos: .venv/.ready ## slow drills that kill processes for real
 	@$(BIN)/pytest -n 0 -q -m chaos
 
+.PHONY: mutants
+mutants: .venv/.ready ## plant a bug in each safeguard of the index feed and show which test turns red
+	@$(BIN)/python -m tests.chaos.mutants
+
 .PHONY: bench
 bench: .venv/.ready ## the benchmarks of speed and quality; CONTACTS=1000000 by default
 	@$(BIN)/python -m benchmarks.run --contacts $(or $(CONTACTS),1000000)
