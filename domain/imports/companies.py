@@ -106,7 +106,9 @@ async def fetch(
         WITH found AS (
             SELECT id FROM organizations WHERE domain = ANY($2::text[])
             UNION SELECT id FROM organizations WHERE name_key = ANY($3::text[])
-            UNION SELECT id FROM organizations WHERE alias_keys && $3::text[]
+            -- One look into the index for each name: an overlap of long arrays would read the whole table.
+            UNION SELECT o.id FROM unnest($3::text[]) AS n (name)
+                    JOIN organizations o ON o.alias_keys @> ARRAY[n.name]
             UNION SELECT unnest($4::int[])
         )
         SELECT o.id, o.name_key, o.alias_keys, o.domain, o.country, o.region, o.city, o.latitude, o.longitude,

@@ -91,11 +91,14 @@ async def _look_up(
 ) -> tuple[dict[str, int], Companies]:
     """Everything in the catalogue that the employers may be."""
     keyed = await _by_key(connection, [e.key for e in named if e.key], run)
+    # A key of the rows' own source is trusted, so nothing else need be looked up for it.
+    trusted = run.companies_source in {None, run.source_id}
+    others = [e for e in named if not (trusted and e.key and e.key in keyed)]
     companies = await fetch(
         connection,
         source=run.source_id,
-        domains=[domain for e in named for domain in (e.domain, e.email_domain) if domain],
-        names=[e.name_key for e in named if e.name_key],
+        domains=[domain for e in others for domain in (e.domain, e.email_domain) if domain],
+        names=[e.name_key for e in others if e.name_key],
         ids=keyed.values(),
     )
     return keyed, companies
