@@ -39,20 +39,24 @@ def query(
 ) -> tuple[str, dict[str, Any]]:
     """The rows of an export in the order of their ids, each column as text."""
     chosen, parameters = selected.sql()
-    texts = []
-    for number, column in enumerate(columns):
-        value = cells.inert_sql(f"({column.sql})") if inert else column.sql
-        texts.append(f"coalesce({value}, '') AS c{number}")
+    names = [f"c{number}" for number in range(len(columns))]
+    texts = ", ".join(
+        f"coalesce({column.sql}, '') AS {name}" for name, column in zip(names, columns, strict=True)
+    )
     table = f"public.{selected.entity} r" + (
         " LEFT JOIN public.organizations o ON o.id = r.organization_id"
         if selected.entity == "contacts"
         else ""
     )
     cut = "" if limit is None else f" ORDER BY 1 LIMIT {int(limit)}"
-    return (
-        f"SELECT {', '.join(texts)} FROM {table} WHERE r.id IN ({chosen}{cut}) ORDER BY r.id",  # noqa: S608
-        parameters,
-    )
+    # OFFSET 0 keeps the texts from being made anew wherever they are named.
+    rows = f"SELECT r.id AS key, {texts} FROM {table} WHERE r.id IN ({chosen}{cut}) OFFSET 0"  # noqa: S608
+    if not inert:
+        return f"SELECT {', '.join(names)} FROM ({rows}) x ORDER BY key", parameters  # noqa: S608
+    # A row is looked at as a whole first, which is cheaper by far than a look at each of its cells.
+    made = ", ".join(f"CASE WHEN suspicious THEN {cells.inert_sql(n)} ELSE {n} END AS {n}" for n in names)
+    looked = f"SELECT *, {cells.suspicious_sql(names)} AS suspicious FROM ({rows}) x OFFSET 0"  # noqa: S608
+    return f"SELECT {made} FROM ({looked}) y ORDER BY key", parameters  # noqa: S608
 
 
 async def write_csv(

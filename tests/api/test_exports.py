@@ -208,7 +208,7 @@ async def test_one_key_is_one_export(ann, bob, world, run_outbox):
     again = await ask(ann, status=200, search={}, headers=key)
     assert first["id"] == again["id"]
     other = await ask(ann, status=422, search={"q": "anna"}, headers=key)
-    assert other["type"] == "/problems/export-key-reused"
+    assert other["type"] == "/problems/idempotency-key-reused"
     assert (await ask(bob, search={}, headers=key))["id"] != first["id"]
     at_once = await asyncio.gather(
         *(ann("POST", "/v1/exports", json={"search": {}}, headers={"idempotency-key": "k"}) for _ in range(6))
