@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, Final
 
 import msgspec
 import orjson
 
 from benchmarks.clients import FACETS, ApiClient, EngineClient, Side, Times, in_turns, joined
-from benchmarks.draws import KINDS, Draws, Kind, Profile
+from benchmarks.draws import KINDS, Draws, Profile
 from benchmarks.environment import Api, Bench, token_of
 from benchmarks.report import Row, Table
 from core.settings import Settings
@@ -25,11 +26,6 @@ SEARCH_BUDGET_S: Final = 75.0
 HIDDEN_BUDGET_S: Final = 50.0
 # Of a million contacts.
 HIDDEN: Final = (0, 10_000, 100_000)
-_WORDS: Final[dict[Kind, str]] = {
-    "narrow": "hundreds match",
-    "middle": "twenty thousand match",
-    "broad": "half a million match",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +103,16 @@ async def search(bench: Bench, api: Api, draws: Draws) -> Table:
             Side("bare", lambda q: engine.msearch(q.dsl)),
         ]
         for kind in KINDS:
-            questions = [await _question(p, renderer) for p in draws.take(kind, SEARCHES)]
+            profiles = draws.take(kind, SEARCHES)
+            questions = [await _question(p, renderer) for p in profiles]
             warm_up = [await _question(p, renderer) for p in draws.take(kind, WARM_UP)]
             bench.say(f"search: {kind}, {SEARCHES} new profiles each way")
             times = await in_turns(
                 sides, questions, forget=engine.forget, warm_up=warm_up, budget_s=SEARCH_BUDGET_S
             )
             every.append(times)
-            table.rows += _compared(f"{kind}: {_WORDS[kind]}", times)
+            matches = round(median(profile.matches for profile in profiles))
+            table.rows += _compared(f"{kind} (at the median {matches:,} match)", times)
         table.rows += _compared("all", joined(every))
         table.notes += engines(http)
     await renderer.close()
