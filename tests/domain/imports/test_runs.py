@@ -249,7 +249,7 @@ async def test_a_reader_that_dies_ends_the_import_with_a_word(run):
                 child.kill()
 
     with pytest.raises(runs.ReaderDied):
-        await run(as_bytes(table(400)), batch_rows=20, progress=kill)
+        await run(as_bytes(table(20_000)), batch_rows=50, progress=kill)
 
 
 async def test_a_row_that_the_database_refuses_stops_no_other(db, run, owner):
