@@ -60,8 +60,10 @@ def _made_key(row: R, known: Mapping[str, Known], run: Run, agrees: Callable[[R,
         return None
     free = [key for key in row.keys if key not in run.seen]
     for key in free:
-        found = known.get(key)
-        if found is not None and (found.digest == row.digest or agrees(row, found.record_id)):
+        if key in known and known[key].digest == row.digest:
+            return key
+    for key in free:
+        if key in known and agrees(row, known[key].record_id):
             return key
     return next((key for key in free if key not in known), None)
 

@@ -99,10 +99,7 @@ def contact_row_of(reading: Reading, *, own_key: str | None, context: Context) -
     email = email_key(values["email"]) if "email" in values else None
     linkedin_url = values.get("linkedin_url")
     employer = employer_of(values.get("organization", {}), email=email)
-    if own_key:
-        keys: tuple[str, ...] = (own_key,)
-    else:
-        keys = tuple(_contact_keys(name, email, linkedin_url, values.get("phone"), employer))
+    keys = [own_key] if own_key else _contact_keys(name, email, linkedin_url, values.get("phone"), employer)
     if not keys:
         raise RowRejected("the row has no name, no address and no key: it identifies nobody")
     statement, digest = _statement(values, reading.raw)
@@ -116,7 +113,7 @@ def contact_row_of(reading: Reading, *, own_key: str | None, context: Context) -
         ("domain", keyed_hash(context.hash_key, kind="domain", value=host)) for host in hosts_named if host
     ]
     return ContactRow(
-        keys=keys,
+        keys=tuple(keys) if own_key else (*keys, _last_key(digest)),
         has_own_key=own_key is not None,
         digest=digest,
         statement=statement,
@@ -158,9 +155,9 @@ def organization_row_of(reading: Reading, *, own_key: str | None, context: Conte
     columns = record.organization_columns(values, hash_key=context.hash_key)
     place = Location(*(columns[part] for part in ("country", "region", "city", "latitude", "longitude")))
     statement, digest = _statement(values, reading.raw)
-    keys = (own_key,) if own_key else tuple(organization_keys(columns["name_key"], domain, place))
+    keys = [own_key] if own_key else organization_keys(columns["name_key"], domain, place)
     return OrganizationRow(
-        keys=keys,
+        keys=tuple(keys) if own_key else (*keys, _last_key(digest)),
         has_own_key=own_key is not None,
         digest=digest,
         statement=statement,
@@ -255,6 +252,11 @@ def _company_host(host: str) -> str | None:
     except ValueProblem:
         return None
     return None if hosts.is_another(domain, "") else domain
+
+
+def _last_key(digest: bytes) -> str:
+    """The key of a row that has none of its own and whose every other key an earlier row has taken."""
+    return f"row:{digest.hex()}"
 
 
 def _contact_keys(

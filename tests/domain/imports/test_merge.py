@@ -187,6 +187,19 @@ async def test_a_shared_mailbox_keeps_two_people(db, settings):
         assert await trace(db) == before
 
 
+async def test_rows_without_any_id_are_never_lost_to_each_other(db, settings):
+    cto, ceo = ({"full_name": "Jo Doe", "company": "Acme", "title": title} for title in ("CTO", "CEO"))
+    outcome = await import_contacts(db, settings, cto, ceo, cto)
+    assert (outcome.counts["created"], outcome.counts["repeated"], outcome.counts["rejected"]) == (2, 1, 0)
+    before = await trace(db)
+    for rows in ((cto, ceo), (ceo, cto)):
+        assert (await import_contacts(db, settings, *rows)).counts == {"unchanged": 2}
+    listings = [{"name": "Acme", "country": "DE", "industry": name} for name in ("Tools", "Toys", "Games")]
+    outcome = await import_organizations(db, settings, *listings, source="list")
+    assert outcome.counts["rejected"] == 0
+    assert before[0] == (await trace(db))[0]
+
+
 async def test_second_records_of_a_person_stay_apart(db, settings):
     await import_contacts(
         db,
