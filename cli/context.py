@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import asyncpg
 from rich.console import Console
 
 from core.errors import LeadFuelError
@@ -21,6 +22,13 @@ class NoDatabase(LeadFuelError):
 
     slug = "no-database"
     title = "There is no database"
+
+
+class Unreachable(LeadFuelError):
+    """A service that the command needs does not answer, or turned it away."""
+
+    slug = "unreachable"
+    title = "A service cannot be reached"
 
 
 def load_settings() -> Settings:
@@ -47,6 +55,8 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             return runner.run(main)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+    except (OSError, asyncpg.PostgresError) as error:
+        raise Unreachable(f"a service cannot be reached or refused: {error}") from error
 
 
 def console(*, stderr: bool = False) -> Console:

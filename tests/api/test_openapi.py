@@ -59,8 +59,13 @@ async def test_every_response_is_described(description):
                 if int(status) >= 400 and path != "/health/ready":
                     face = face_of(path)
                     assert list(response["content"]) == [face.media_type], (path, status)
-                    examples = response["content"][face.media_type]["examples"]
-                    assert all(each["value"]["request_id"] for each in examples.values())
+                    values = [
+                        each["value"] for each in response["content"][face.media_type]["examples"].values()
+                    ]
+                    assert values
+                    assert all(values)
+                    if path.startswith("/v1/"):  # the other faces have the shapes that their clients know
+                        assert all(value["request_id"] for value in values)
                 elif int(status) != 204:
                     assert response["content"], (path, status)
 
