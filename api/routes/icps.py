@@ -77,7 +77,7 @@ class CopyName(Form, frozen=True):
     name: Name | None = None
 
 
-class NewRole(Form, frozen=True):
+class NewIcpRole(Form, frozen=True):
     role: RoleName = "viewer"
 
 
@@ -345,7 +345,7 @@ async def list_icp_members(call: Call, path: IcpPath) -> IcpMembersAnswer:
     errors=(NotFound, IcpRoleTooLow, BadAddress, TooManyMembers),
     example={"role": "editor"},
 )
-async def share_icp(call: Call, path: IcpMemberPath, body: NewRole) -> IcpMemberAnswer:
+async def share_icp(call: Call, path: IcpMemberPath, body: NewIcpRole) -> IcpMemberAnswer:
     """For owners. Whoever has that address sees it from now on, or as soon as they have an account."""
     return _member(
         await icps.share(
