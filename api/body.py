@@ -165,10 +165,15 @@ def convert(values: Mapping[str, Any], kind: type[T]) -> T:
             message = "A parameter cannot have the character NUL."
             raise WrongShape(message, errors=[{"path": name, "message": message}])
     try:
-        return msgspec.convert(values, kind, strict=False)
+        converted = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         errors = list(_faults(inspect.type_info(kind), values, "")) or [_first(error)]
         raise WrongShape("A parameter is not what this path takes.", errors=errors) from None
+    for name in values:
+        if getattr(converted, name, name) is None:  # lax reading takes the text "null" for nothing
+            message = "A parameter is left out to say nothing; null is no value."
+            raise WrongShape(message, errors=[{"path": name, "message": message}])
+    return converted
 
 
 def _too_deep(raw: bytes) -> bool:

@@ -235,17 +235,24 @@ def _responses(op: Operation) -> dict[str, Any]:
 
 def errors_of(op: Operation) -> list[type[LeadFuelError]]:
     """Every kind of error that an operation may answer with."""
-    found: list[type[LeadFuelError]] = [BadRequest, LeadFuelError, Unavailable, *op.errors]
+    # Any query may be one that cannot be read, also where none is expected.
+    found: list[type[LeadFuelError]] = [
+        BadRequest,
+        LeadFuelError,
+        Unavailable,
+        *op.errors,
+        intake.WrongShape,
+    ]
     if op.access != "public":
-        found += [Unauthenticated, BadToken, TooManyRequests, intake.WrongShape]
+        found += [Unauthenticated, BadToken, TooManyRequests]
     if op.access == "admin":
         found += [NotAllowed]
     if op.path_type is not None:
         found += [NotFound]
     if op.body_type is not None:
-        found += [intake.BadJson, intake.WrongContentType, intake.TooLarge, intake.WrongShape, Invalid]
+        found += [intake.BadJson, intake.WrongContentType, intake.TooLarge, Invalid]
     if op.upload_type is not None:
-        found += [intake.WrongContentType, intake.TooLarge, intake.WrongShape]
+        found += [intake.WrongContentType, intake.TooLarge]
     return _distinct(found)
 
 

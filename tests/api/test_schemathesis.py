@@ -1,6 +1,7 @@
 """The description and the server hold each other to their word, under all of schemathesis's checks.
 
-The short form is a test like the others, the same every time; `--fuzz` is the long form, new every time.
+The short form is a test like the others, the same every time: the examples and the edge cases of every
+operation. `--fuzz` is the long form, with random and chained requests, new every time.
 What schemathesis judges by stands in schemathesis.toml.
 """
 
@@ -14,7 +15,7 @@ import pytest
 from core.settings import OpenSearchSettings, StackSettings
 from tests.fixtures.server import ROOT, serving
 
-SHORT = ("--max-examples", "3", "--max-time", "45", "--seed", "1")
+SHORT = ("--phases", "examples,coverage", "--max-examples", "3", "--seed", "1")
 LONG = ("--max-examples", "100", "--max-time", "900")
 
 

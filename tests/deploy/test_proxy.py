@@ -73,6 +73,7 @@ def proxy(tmp_path_factory) -> Iterator[dict[str, str]]:
     root = home / "data" / "caddy" / "pki" / "authorities" / "local" / "root.crt"
     try:
         _wait(f"http://127.0.0.1:{health}/", process, home / "log")
+        _wait(f"https://localhost:{https}/", process, home / "log", root=root)
         yield {
             "https": f"https://localhost:{https}",
             "http": f"http://localhost:{http}",
@@ -86,13 +87,15 @@ def proxy(tmp_path_factory) -> Iterator[dict[str, str]]:
         upstream.server_close()
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path, *, root: Path | None = None) -> None:
+    """Until the address answers; its certificate is made after the server has begun to listen."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(url).status_code == 200:
+            trusted = True if root is None else ssl.create_default_context(cafile=root)
+            if httpx.get(url, verify=trusted).status_code == 200:
                 return
-        except httpx.TransportError:
+        except (httpx.TransportError, FileNotFoundError, ssl.SSLError):
             time.sleep(0.1)
     pytest.fail(f"Caddy did not start: {log.read_text()[-2000:]}")
 
