@@ -7,6 +7,7 @@ the nearest thing that would have been allowed.
 
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -169,11 +170,21 @@ def convert(values: Mapping[str, Any], kind: type[T]) -> T:
     except msgspec.ValidationError as error:
         errors = list(_faults(inspect.type_info(kind), values, "")) or [_first(error)]
         raise WrongShape("A parameter is not what this path takes.", errors=errors) from None
-    for name in values:
-        if getattr(converted, name, name) is None:  # lax reading takes the text "null" for nothing
-            message = "A parameter is left out to say nothing; null is no value."
+    for name, value in values.items():
+        # Lax reading takes the text "null" for nothing, and a number for seconds since 1970.
+        found = getattr(converted, name, value)
+        if found is None or (isinstance(found, datetime) and _is_number(value)):
+            message = f"{str(value)[:40]!r} is not a value of this parameter; leave it out to say nothing."
             raise WrongShape(message, errors=[{"path": name, "message": message}])
     return converted
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _too_deep(raw: bytes) -> bool:
