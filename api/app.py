@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 
 from api import idempotency, openapi, problems
 from api.edge import Edge
+from api.faces import functions
 from api.limits import TooManyRequests
 from api.operations import Operation, handlers
 from api.routes import (
@@ -74,7 +75,9 @@ def create_app(settings: Settings) -> Litestar:
             yield
 
     app = Litestar(
-        route_handlers=handlers(OPERATIONS),
+        route_handlers=[
+            *handlers((*OPERATIONS, *functions.short_paths(OPERATIONS))),
+        ],
         lifespan=[services],
         exception_handlers={
             HTTPException: problems.handle,

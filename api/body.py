@@ -21,6 +21,9 @@ from search.vocabulary import nearest
 
 T = TypeVar("T")
 
+JSON: Final = ("application/json",)
+# A string as the body goes out as text from the clients of functions, JSON or not.
+JSON_OR_TEXT: Final = (*JSON, "text/plain")
 MAX_DEPTH: Final = 64
 MAX_ERRORS: Final = 20
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
@@ -72,11 +75,13 @@ def content_type(request: Request[Any, Any, Any]) -> tuple[str, dict[str, str]]:
     return media_type.strip().lower(), parameters
 
 
-async def read_json(request: Request[Any, Any, Any], kind: type[T], *, limit_bytes: int) -> T:
+async def read_json(
+    request: Request[Any, Any, Any], kind: type[T], *, limit_bytes: int, media_types: Sequence[str] = JSON
+) -> T:
     """The request's JSON body as a `kind`; raises one of this module's errors."""
     media_type, parameters = content_type(request)
     charset = parameters.get("charset", "utf-8").lower()
-    if media_type != "application/json" or charset not in ("utf-8", "utf8"):
+    if media_type not in media_types or charset not in ("utf-8", "utf8"):
         raise WrongContentType("This path takes application/json in UTF-8.", accepted="application/json")
     return decode(await read(request, limit_bytes=limit_bytes), kind)
 

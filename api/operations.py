@@ -124,6 +124,8 @@ class Operation:
     other_statuses: tuple[int, ...]
     # What an answer leads to: operation -> its path parameter, and where in the answer that stands.
     links: Mapping[str, tuple[str, str]]
+    # Clients of functions send JSON under other names as well, and parameters that mean nothing here.
+    is_function: bool
 
     @property
     def is_limited(self) -> bool:
@@ -171,6 +173,7 @@ def operation(
     example: Any = None,
     other_statuses: Sequence[int] = (),
     links: Mapping[str, tuple[str, str]] | None = None,
+    is_function: bool = False,
 ) -> Callable[[Handle], Operation]:
     """Declare an endpoint over the function that serves it; its docstring is the description."""
 
@@ -199,6 +202,7 @@ def operation(
             example=example,
             other_statuses=tuple(other_statuses),
             links=links or {},
+            is_function=is_function,
         )
 
     return declare
@@ -273,14 +277,17 @@ async def _arguments(op: Operation, request: Request[Any, Any, Any], services: S
             arguments["path"] = intake.convert(request.path_params, op.path_type)
         except intake.WrongShape:
             raise NotFound("There is no such record.") from None
-    query = _query(request, op.query_type)
+    query = {} if op.is_function else _query(request, op.query_type)
     if op.query_type is not None:
         arguments["query"] = intake.convert(query, op.query_type)
     elif query and op.access != "public":
         raise _unknown_parameters(query)
     if op.body_type is not None:
         limit = services.settings.api.body_limit_bytes
-        arguments["body"] = await intake.read_json(request, op.body_type, limit_bytes=limit)
+        media_types = intake.JSON_OR_TEXT if op.is_function else intake.JSON
+        arguments["body"] = await intake.read_json(
+            request, op.body_type, limit_bytes=limit, media_types=media_types
+        )
     return arguments
 
 

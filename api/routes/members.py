@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from api.faces.functions import function
 from api.operations import Call, Operation, operation
 from api.routes.hidden import Page
 from api.routes.lists import ListAnswer, ListPath, RoleName, list_answer
@@ -48,14 +49,6 @@ class SharedList(Form, frozen=True):
     list_id: UUID
     email: Address
     role: RoleName = "viewer"
-
-
-class FunctionQuery(Form, frozen=True):
-    """What clients of edge functions may add; it has no meaning here."""
-
-    region: Annotated[str, Meta(max_length=40)] | None = msgspec.field(
-        default=None, name="forceFunctionRegion"
-    )
 
 
 class Heir(Form, frozen=True):
@@ -302,31 +295,15 @@ async def decline_invitation(call: Call, body: Token) -> None:
     await invitations.answer(call.session, token=body.token, with_="declined")
 
 
-@operation(
-    "POST",
-    "/functions/v1/share-list",
-    tag="Functions",
+@function(
+    "share-list",
     summary="Invite somebody to a list",
     session="write",
     errors=_INVITING,
     example={"list_id": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "email": "bob@example.com"},
 )
-async def share_list(call: Call, query: FunctionQuery, body: SharedList) -> InvitationAnswer:  # noqa: ARG001
+async def share_list(call: Call, body: SharedList) -> InvitationAnswer:
     """The same invitation as `POST /v1/lists/{list_id}/invitations`, for clients of edge functions."""
-    return await _invite(call, ListId(body.list_id), email=body.email, role=body.role)
-
-
-@operation(
-    "POST",
-    "/functions/share-list",
-    tag="Functions",
-    summary="Invite somebody to a list (short path)",
-    session="write",
-    errors=_INVITING,
-    example={"list_id": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "email": "bob@example.com"},
-)
-async def share_list_short(call: Call, query: FunctionQuery, body: SharedList) -> InvitationAnswer:  # noqa: ARG001
-    """As `/functions/v1/share-list`."""
     return await _invite(call, ListId(body.list_id), email=body.email, role=body.role)
 
 
@@ -364,5 +341,4 @@ OPERATIONS: Final[list[Operation]] = [
     accept_invitation,
     decline_invitation,
     share_list,
-    share_list_short,
 ]
