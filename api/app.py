@@ -9,7 +9,7 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 
-from api import idempotency, openapi, problems
+from api import openapi, problems
 from api.edge import Edge
 from api.faces import functions
 from api.limits import TooManyRequests
@@ -101,7 +101,6 @@ def _overlay(document: dict[str, Any]) -> None:
     """What nouns add to the description beyond the types of their operations."""
     search_schema.add_vocabularies(document)
     description.add_slugs(document)
-    idempotency.describe(document, credit_routes.IDEMPOTENT)
 
 
 def factory() -> Litestar:
@@ -122,6 +121,7 @@ def _cors(settings: ApiSettings) -> CORSConfig | None:
         allow_headers=["Authorization", "Content-Type", "X-Request-ID", "Idempotency-Key"],
         expose_headers=[
             "X-Request-ID",
+            "Idempotency-Replayed",
             "Retry-After",
             "RateLimit-Limit",
             "RateLimit-Remaining",

@@ -1,28 +1,35 @@
 """`Idempotency-Key`: a call that is sent again is answered as the first time, and not carried out again.
 
-After draft-ietf-httpapi-idempotency-key-header-07. A key belongs to one user and one route and is kept for
-a day. The answer is stored in the transaction that did the work, so there is either both or neither,
-whatever dies in between; a call that failed has stored nothing and may be sent again under its key.
+After draft-ietf-httpapi-idempotency-key-header-07. A key belongs to one user and one operation and is kept
+for a day. It is claimed before the work and the answer is stored with the work, in one transaction: there
+are both or neither, whatever dies in between, and a call that failed has kept nothing.
+
+An operation that talks to others between transactions of its own claims its key in a transaction before
+and keeps its answer in one after. If it dies on the way, the claim lasts as long as its lease; whoever comes
+then goes on under the same `reference`, by which the domain knows what it has done already.
 """
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.operations import Call
 from core import clock
 from core.errors import LeadFuelError
-from domain.keys import KeyReused
-
-A = TypeVar("A")
+from core.ids import UserId
 
 HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotency-Replayed"
 KEPT_FOR: Final = timedelta(hours=24)
+# Longer than a caller is let wait for an answer.
+LEASE: Final = timedelta(minutes=2)
 # The draft has a quoted string; most clients send the bare words.
 _KEY: Final = re.compile(r'"(?P<quoted>[\x20\x21\x23-\x7e]{1,255})"|(?P<bare>[\x21\x23-\x7e]{1,255})')
 
@@ -43,64 +50,41 @@ class KeyInUse(LeadFuelError):
     title = "The first call with this key is still running"
 
 
-async def once(
-    call: Call,
-    route: str,
-    request: Sequence[Any],
-    work: Callable[[], Awaitable[A]],
-    *,
-    contacts: Sequence[int],
-) -> A:
-    """Do the work, or answer as it was answered before under the key of this call.
+class KeyReused(LeadFuelError):
+    """The key was used for another request. Every request needs a key of its own."""
 
-    `request` is all that makes one request another; `contacts` are the people whose addresses the answer may
-    hold: it is forgotten with them.
-    """
-    given = call.request.headers.get(HEADER)
-    if given is None:
-        return await work()
-    who = {"user_id": call.user_id, "route": route, "key": read_key(given)}
-    session = call.session
-    if not await session.scalar(
-        text("SELECT pg_try_advisory_xact_lock(hashtextextended(CAST(:what AS text), 0))"),
-        {"what": f"idempotency {call.user_id} {route} {who['key']}"},
-    ):
-        raise KeyInUse("The first call with this key is still running.", retry_after_s=1)
-    request_hash = hashlib.sha256(msgspec.json.encode(request, order="sorted")).digest()
-    found = await session.execute(
-        text(
-            """
-            SELECT request_hash, response FROM app.idempotency_keys
-            WHERE user_id = :user_id AND route = :route AND key = :key AND created_at > :since
-            """
-        ),
-        {**who, "since": clock.now() - KEPT_FOR},
-    )
-    row = found.one_or_none()
-    if row is not None:
-        if bytes(row.request_hash) != request_hash:
-            raise KeyReused("This key was used for another request in the last 24 hours.")
-        call.response_headers["Idempotency-Replayed"] = "true"
-        return msgspec.Raw(row.response)  # type: ignore[return-value]
-    answer = await work()
-    await session.execute(
-        text(
-            """
-            INSERT INTO app.idempotency_keys (user_id, route, key, request_hash, response, contact_ids)
-            VALUES (:user_id, :route, :key, :request_hash, :response, :contacts)
-            ON CONFLICT (user_id, route, key) DO UPDATE
-            SET request_hash = excluded.request_hash, response = excluded.response,
-                contact_ids = excluded.contact_ids, created_at = excluded.created_at
-            """
-        ),
-        {
-            **who,
-            "request_hash": request_hash,
-            "response": msgspec.json.encode(answer),
-            "contacts": list(contacts),
-        },
-    )
-    return answer
+    status = 422
+    slug = "idempotency-key-reused"
+    title = "The key belongs to another request"
+
+
+ERRORS: Final[tuple[type[LeadFuelError], ...]] = (BadKey, KeyInUse, KeyReused)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that has a key: whose, of which operation, and the mark of all that makes it this request."""
+
+    user_id: UserId
+    route: str
+    key: str
+    request_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer as it was given."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to carry a call out, or what it was answered before; `reference` is the same for both."""
+
+    reference: UUID
+    kept: Kept | None
 
 
 def read_key(given: str) -> str:
@@ -111,23 +95,124 @@ def read_key(given: str) -> str:
     return match["quoted"] or match["bare"]
 
 
-def describe(document: dict[str, Any], operations: Sequence[str]) -> None:
-    """Name the header in the description of the operations that heed it."""
-    for verbs in document["paths"].values():
-        for described in verbs.values():
-            if isinstance(described, dict) and described.get("operationId") in operations:
-                described["parameters"].append(
-                    {
-                        "name": HEADER,
-                        "in": "header",
-                        "required": False,
-                        "description": "A word of your own for this request; sent again within 24 hours it "
-                        "is answered the same and not carried out again",
-                        "schema": {
-                            "type": "string",
-                            "pattern": "^[\\x21\\x23-\\x7e]+$",
-                            "minLength": 1,
-                            "maxLength": 255,
-                        },
-                    }
-                )
+def fingerprint(arguments: Any) -> bytes:
+    """The mark of a request: equal for equal arguments, however they were spelled."""
+    return hashlib.sha256(msgspec.json.encode(arguments, order="sorted")).digest()
+
+
+async def claim(session: AsyncSession, asked: Asked) -> Claim:
+    """Take the key, or find the answer it was given.
+
+    In the transaction that does the work, nobody else sees the claim before its answer. Committed alone, it
+    holds for its lease. Raises `KeyInUse` and `KeyReused`. Needs a session of the service.
+    """
+    if not await session.scalar(
+        text("SELECT pg_try_advisory_xact_lock(hashtextextended(CAST(:what AS text), 0))"),
+        {"what": f"idempotency {asked.user_id} {asked.route} {asked.key}"},
+    ):
+        raise _in_use()
+    found = await session.execute(
+        text(
+            """
+            SELECT request_hash, reference, status, response,
+                   claimed_until > clock_timestamp() AS is_running
+            FROM app.idempotency_keys
+            WHERE user_id = :user_id AND route = :route AND key = :key AND created_at > :since
+            """
+        ),
+        {**_whose(asked), "since": clock.now() - KEPT_FOR},
+    )
+    row = found.one_or_none()
+    if row is not None:
+        if bytes(row.request_hash) != asked.request_hash:
+            raise KeyReused("This key was used for another request in the last 24 hours.")
+        if row.response is not None:
+            return Claim(_plain(row.reference), Kept(row.status, bytes(row.response)))
+        if row.is_running:
+            raise _in_use()
+    made = await session.execute(
+        text(
+            """
+            INSERT INTO app.idempotency_keys AS k (user_id, route, key, request_hash, claimed_until)
+            VALUES (:user_id, :route, :key, :request_hash,
+                    clock_timestamp() + make_interval(secs => :lease_s))
+            ON CONFLICT (user_id, route, key) DO UPDATE
+            SET request_hash = excluded.request_hash, claimed_until = excluded.claimed_until,
+                reference = CASE WHEN :goes_on THEN k.reference ELSE excluded.reference END,
+                status = NULL, response = NULL, contact_ids = '{}', created_at = excluded.created_at
+            RETURNING reference
+            """
+        ),
+        {
+            **_whose(asked),
+            "request_hash": asked.request_hash,
+            "lease_s": LEASE.total_seconds(),
+            "goes_on": row is not None,
+        },
+    )
+    return Claim(_plain(made.scalar_one()), None)
+
+
+async def keep(
+    session: AsyncSession, asked: Asked, claimed: Claim, kept: Kept, *, people: Sequence[int]
+) -> None:
+    """Store the answer; `people` are those whose addresses it may hold, and it is forgotten with them."""
+    await session.execute(
+        text(
+            """
+            UPDATE app.idempotency_keys
+            SET status = :status, response = :body, contact_ids = :people, claimed_until = NULL
+            WHERE user_id = :user_id AND route = :route AND key = :key AND reference = :reference
+            """
+        ),
+        {
+            **_whose(asked),
+            "reference": claimed.reference,
+            "status": kept.status,
+            "body": kept.body,
+            "people": list(people),
+        },
+    )
+
+
+async def let_go(session: AsyncSession, asked: Asked, claimed: Claim, *, refused: bool) -> None:
+    """End a claim without an answer. After a refusal nothing was done and the key is free; after anything
+    else something may have been, and whoever sends the call again goes on from there.
+    """
+    statement = (
+        "DELETE FROM app.idempotency_keys"
+        if refused
+        else "UPDATE app.idempotency_keys SET claimed_until = clock_timestamp()"
+    )
+    where = " WHERE user_id = :user_id AND route = :route AND key = :key AND reference = :reference"
+    await session.execute(text(statement + where), {**_whose(asked), "reference": claimed.reference})
+
+
+def header() -> dict[str, Any]:
+    """The header in the description of an operation that heeds it."""
+    return {
+        "name": HEADER,
+        "in": "header",
+        "required": False,
+        "description": "A word of your own for this request; sent again within 24 hours it is answered the "
+        "same and not carried out again",
+        "schema": {
+            "type": "string",
+            "pattern": "^[\\x21\\x23-\\x7e]+$",
+            "minLength": 1,
+            "maxLength": 255,
+        },
+    }
+
+
+def _whose(asked: Asked) -> dict[str, Any]:
+    return {"user_id": asked.user_id, "route": asked.route, "key": asked.key}
+
+
+def _plain(found: UUID) -> UUID:
+    """The driver's own kind of UUID is not everybody's."""
+    return UUID(str(found))
+
+
+def _in_use() -> KeyInUse:
+    return KeyInUse("The first call with this key is still running.", retry_after_s=1)

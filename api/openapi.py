@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from api import body as intake
+from api import idempotency
 from api.auth import NotAllowed, Unauthenticated
 from api.limits import TooManyRequests
 from api.operations import Operation
@@ -136,7 +137,11 @@ def _operation(op: Operation) -> dict[str, Any]:
         "summary": op.summary,
         "description": op.description,
         "security": [] if op.access == "public" else [{"bearer": []}],
-        "parameters": [*_parameters(op.path_type, "path"), *_parameters(op.query_type, "query")],
+        "parameters": [
+            *_parameters(op.path_type, "path"),
+            *_parameters(op.query_type, "query"),
+            *([idempotency.header()] if op.idempotent else []),
+        ],
         "responses": _responses(op),
     }
     if op.body_type is not None:

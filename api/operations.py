@@ -8,26 +8,30 @@ answer has been encoded and before its first byte is sent.
 
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from inspect import getdoc
 from typing import Any, Final, Literal, cast, get_type_hints
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
 import structlog
 from litestar import HttpMethod, Request, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import body as intake
+from api import idempotency
 from api.auth import NotAllowed, Unauthenticated
+from api.idempotency import Asked, Kept, read_key
 from api.limits import TooManyRequests
 from api.services import Services
 from core.errors import LeadFuelError, NotFound
 from core.ids import UserId
-from db.sessions import ANON, Actor, member
+from db.sessions import ANON, SERVICE, Actor, member
 from domain.accounts import User
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -74,6 +78,10 @@ class Call:
     user_or_none: User | None
     response_headers: dict[str, str] = field(default_factory=dict)
     session_or_none: AsyncSession | None = None
+    # The same when the call is sent again under its Idempotency-Key; without one there is none.
+    reference: UUID | None = None
+    # Those whose addresses the answer may hold: what is kept of it is forgotten with them.
+    people: Sequence[int] = ()
 
     @property
     def user(self) -> User:
@@ -126,6 +134,8 @@ class Operation:
     links: Mapping[str, tuple[str, str]]
     # Clients of functions send JSON under other names as well, and parameters that mean nothing here.
     is_function: bool
+    # Whether it heeds an Idempotency-Key.
+    idempotent: bool
 
     @property
     def is_limited(self) -> bool:
@@ -174,6 +184,7 @@ def operation(
     other_statuses: Sequence[int] = (),
     links: Mapping[str, tuple[str, str]] | None = None,
     is_function: bool = False,
+    idempotent: bool = False,
 ) -> Callable[[Handle], Operation]:
     """Declare an endpoint over the function that serves it; its docstring is the description."""
 
@@ -198,11 +209,12 @@ def operation(
             answer_type=None if is_empty else answer,
             upload_type=upload,
             media_type=media_type,
-            errors=tuple(errors),
+            errors=(*errors, *idempotency.ERRORS) if idempotent else tuple(errors),
             example=example,
             other_statuses=tuple(other_statuses),
             links=links or {},
             is_function=is_function,
+            idempotent=idempotent,
         )
 
     return declare
@@ -213,20 +225,95 @@ async def _serve(op: Operation, request: Request[Any, Any, Any]) -> Response[Any
     user = await _admit(op, request, services)
     call = Call(request, services, user)
     arguments = await _arguments(op, request, services)
-    async with AsyncExitStack() as transaction:
-        if op.session != "none":
-            call.session_or_none = await transaction.enter_async_context(
-                services.database.transaction(
-                    Actor("service_role", call.user_id) if "service" in op.session else call.actor,
-                    read_only="read" in op.session,
-                    # Nobody waits longer for an answer, not even for an import to let go of its lock.
-                    statement_timeout_s=services.settings.database.statement_timeout_s,
-                )
-            )
-        answer = await op.handle(call, **arguments)
-        response = _render(op, answer)
-        response.headers.update(call.response_headers)
+    given = request.headers.get(idempotency.HEADER) if op.idempotent else None
+    if given is not None:
+        asked = Asked(call.user_id, op.name, read_key(given), idempotency.fingerprint(arguments))
+        return await _serve_once(op, call, arguments, asked)
+    async with _transaction(op, call):
+        return await _answer(op, call, arguments)
+
+
+async def _serve_once(op: Operation, call: Call, arguments: Mapping[str, Any], asked: Asked) -> Response[Any]:
+    """Serve a call, or answer it as it was answered under its key."""
+    if op.session == "none":
+        return await _serve_once_in_steps(op, call, arguments, asked)
+    async with _transaction(op, call):
+        async with _as_service(call):
+            claimed = await idempotency.claim(call.session, asked)
+        if claimed.kept is not None:
+            return _replayed(claimed.kept)
+        call.reference = claimed.reference
+        response = await _answer(op, call, arguments)
+        async with _as_service(call):
+            await idempotency.keep(call.session, asked, claimed, _kept(response), people=call.people)
         return response
+
+
+async def _serve_once_in_steps(
+    op: Operation, call: Call, arguments: Mapping[str, Any], asked: Asked
+) -> Response[Any]:
+    """The same for an operation that opens transactions of its own."""
+    database = call.services.database
+    async with database.transaction(SERVICE) as session:
+        claimed = await idempotency.claim(session, asked)
+    if claimed.kept is not None:
+        return _replayed(claimed.kept)
+    call.reference = claimed.reference
+    try:
+        response = await _answer(op, call, arguments)
+    except BaseException as error:
+        refused = isinstance(error, LeadFuelError) and error.status < 500
+        async with database.transaction(SERVICE) as session:
+            await idempotency.let_go(session, asked, claimed, refused=refused)
+        raise
+    async with database.transaction(SERVICE) as session:
+        await idempotency.keep(session, asked, claimed, _kept(response), people=call.people)
+    return response
+
+
+@asynccontextmanager
+async def _transaction(op: Operation, call: Call) -> AsyncIterator[None]:
+    """The transaction of a request, if the operation is declared to have one."""
+    if op.session == "none":
+        yield
+        return
+    services = call.services
+    async with services.database.transaction(
+        Actor("service_role", call.user_id) if "service" in op.session else call.actor,
+        read_only="read" in op.session,
+        # Nobody waits longer for an answer, not even for an import to let go of its lock.
+        statement_timeout_s=services.settings.database.statement_timeout_s,
+    ) as call.session_or_none:
+        yield
+
+
+@asynccontextmanager
+async def _as_service(call: Call) -> AsyncIterator[None]:
+    """The service for some statements of a request's own transaction."""
+    become = text("SELECT set_config('role', :role, true)")
+    before = await call.session.scalar(text("SELECT current_setting('role')"))
+    await call.session.execute(become, {"role": SERVICE.role})
+    yield
+    await call.session.execute(become, {"role": before})
+
+
+async def _answer(op: Operation, call: Call, arguments: Mapping[str, Any]) -> Response[Any]:
+    response = _render(op, await op.handle(call, **arguments))
+    response.headers.update(call.response_headers)
+    return response
+
+
+def _kept(response: Response[Any]) -> Kept:
+    return Kept(response.status_code or 200, response.content or b"")
+
+
+def _replayed(kept: Kept) -> Response[Any]:
+    return Response(
+        kept.body or None,
+        status_code=kept.status,
+        media_type="application/json",
+        headers={idempotency.REPLAYED: "true"},
+    )
 
 
 async def _admit(op: Operation, request: Request[Any, Any, Any], services: Services) -> User | None:

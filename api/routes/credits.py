@@ -7,7 +7,6 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from api import csvfile
-from api.idempotency import BadKey, KeyInUse, once
 from api.operations import Call, Download, Operation, operation
 from api.routes.records import ContactPath, RecordId
 from core.errors import LeadFuelError, NotFound
@@ -18,7 +17,6 @@ from domain import unlocks
 from domain.credits import months, statement
 from domain.credits.books import Kind
 from domain.credits.errors import OutOfCredits, SpendingFrozen
-from domain.keys import KeyReused
 from domain.paging import MAX_CURSOR_LENGTH, BadCursor
 from search.request import Form
 from search.response import Answer
@@ -138,7 +136,7 @@ _DESCRIPTIONS: Final[dict[Action, str]] = {
     "email_finder": "Find the e-mail address of somebody; nothing found, nothing charged",
     "validate_email": "Check an e-mail address",
 }
-_SPENDING: Final = (OutOfCredits, SpendingFrozen, BadKey, KeyInUse, KeyReused)
+_SPENDING: Final = (OutOfCredits, SpendingFrozen)
 
 
 @operation(
@@ -149,24 +147,22 @@ _SPENDING: Final = (OutOfCredits, SpendingFrozen, BadKey, KeyInUse, KeyReused)
     session="service",
     errors=(*_SPENDING, HiddenRecord, NotFound),
     example={"fields": ["email"]},
+    idempotent=True,
 )
 async def unlock_contact(call: Call, path: ContactPath, body: UnlockRequest) -> UnlockAnswer:
     """Pays for the fields that are there and not yours yet, once; afterwards they are yours, later values
     included. What is not there costs nothing. All of the fields or, with too little credit, none.
     """
-
-    async def work() -> UnlockAnswer:
-        outcome = await unlocks.unlock(
-            call.session, user_id=call.user_id, contact_ids=[path.contact_id], fields=body.fields
-        )
-        for item in outcome.items:
-            if item.status in {"unknown", "suppressed"}:
-                raise NotFound(f"There is no person {path.contact_id}.")
-            if item.status == "hidden":
-                raise HiddenRecord("You have hidden this person or their company; nothing was charged.")
-        return _answer(outcome, dry_run=False)
-
-    return await once(call, "unlock_contact", [path, body], work, contacts=[path.contact_id])
+    call.people = [path.contact_id]
+    outcome = await unlocks.unlock(
+        call.session, user_id=call.user_id, contact_ids=[path.contact_id], fields=body.fields
+    )
+    for item in outcome.items:
+        if item.status in {"unknown", "suppressed"}:
+            raise NotFound(f"There is no person {path.contact_id}.")
+        if item.status == "hidden":
+            raise HiddenRecord("You have hidden this person or their company; nothing was charged.")
+    return _answer(outcome, dry_run=False)
 
 
 @operation(
@@ -177,24 +173,22 @@ async def unlock_contact(call: Call, path: ContactPath, body: UnlockRequest) -> 
     session="service",
     errors=(*_SPENDING, unlocks.CostsMore),
     example={"contact_ids": [17, 42, 4711], "fields": ["email"], "dry_run": True},
+    idempotent=True,
 )
 async def unlock_contacts(call: Call, body: BulkUnlockRequest) -> UnlockAnswer:
     """Up to 1,000 people in one transaction: all that can be unlocked, or nothing when the credits do not
     suffice or `max_credits` would be exceeded. With `dry_run` the same rows with what each would cost.
     """
-
-    async def work() -> UnlockAnswer:
-        outcome = await unlocks.unlock(
-            call.session,
-            user_id=call.user_id,
-            contact_ids=body.contact_ids,
-            fields=body.fields,
-            dry_run=body.dry_run,
-            max_credits=body.max_credits,
-        )
-        return _answer(outcome, dry_run=body.dry_run)
-
-    return await once(call, "unlock_contacts", [body], work, contacts=body.contact_ids)
+    call.people = body.contact_ids
+    outcome = await unlocks.unlock(
+        call.session,
+        user_id=call.user_id,
+        contact_ids=body.contact_ids,
+        fields=body.fields,
+        dry_run=body.dry_run,
+        max_credits=body.max_credits,
+    )
+    return _answer(outcome, dry_run=body.dry_run)
 
 
 @operation("GET", "/v1/credits", tag="Credits", summary="What you have", session="service")
@@ -325,5 +319,3 @@ OPERATIONS: Final[list[Operation]] = [
     show_ledger,
     download_ledger,
 ]
-# Those that heed an Idempotency-Key.
-IDEMPOTENT: Final = ("unlock_contact", "unlock_contacts")

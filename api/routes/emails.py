@@ -14,12 +14,11 @@ from domain.credits.errors import OutOfCredits, SpendingFrozen
 from domain.finder import requests as searches
 from domain.finder.evidence import Query, Suppressed
 from domain.validator import requests as checks
-from domain.validator.requests import KeyUsedAgain, NotToBeProcessed
+from domain.validator.requests import NotToBeProcessed
 from domain.validator.verdict import Exchange, Kind, Reachable, Smtp, SmtpReply, Status, Syntax
 from search.request import Form
 from search.response import Answer
 
-_MAX_KEY: Final = 255
 _Name = Annotated[str, Meta(max_length=120)]
 
 
@@ -88,8 +87,9 @@ class FoundAnswer(Answer):
     "/v1/emails/validate",
     tag="E-mails",
     summary="Check an address",
-    errors=(Invalid, OutOfCredits, SpendingFrozen, NotToBeProcessed, KeyUsedAgain),
+    errors=(Invalid, OutOfCredits, SpendingFrozen, NotToBeProcessed),
     example={"email": "anna@example.com"},
+    idempotent=True,
 )
 async def validate_email(call: Call, body: CheckRequest) -> VerdictAnswer:
     """Tell whether mail would arrive, without sending any. A verdict costs one credit; `unknown` is free, and
@@ -103,7 +103,7 @@ async def validate_email(call: Call, body: CheckRequest) -> VerdictAnswer:
         services.validator,
         user_id=call.user_id,
         email=body.email,
-        key=_key(call),
+        reference=call.reference,
     )
     return _verdict(checked)
 
@@ -113,8 +113,9 @@ async def validate_email(call: Call, body: CheckRequest) -> VerdictAnswer:
     "/v1/emails/find",
     tag="E-mails",
     summary="Find somebody's address",
-    errors=(Invalid, NotFound, OutOfCredits, SpendingFrozen, Suppressed, KeyUsedAgain),
+    errors=(Invalid, NotFound, OutOfCredits, SpendingFrozen, Suppressed),
     example={"first_name": "Anna", "last_name": "Keller", "domain": "acme.example"},
+    idempotent=True,
 )
 async def find_email(call: Call, body: FindRequest) -> FoundAnswer:
     """Predict a person's work address from those known at the company, prove it at the mail server where
@@ -136,7 +137,7 @@ async def find_email(call: Call, body: FindRequest) -> FoundAnswer:
         services.validator,
         user_id=call.user_id,
         query=query,
-        key=_key(call),
+        reference=call.reference,
     )
     return _found(found)
 
@@ -153,14 +154,6 @@ async def show_check(call: Call, path: EmailPath) -> VerdictAnswer:
 async def show_search(call: Call, path: EmailPath) -> FoundAnswer:
     """What a search of yours was answered, for as long as it is kept."""
     return _found(await searches.get(call.session, user_id=call.user_id, search_id=path.id))
-
-
-def _key(call: Call) -> str | None:
-    key = call.request.headers.get("Idempotency-Key")
-    if key is not None and (not key or len(key) > _MAX_KEY or not key.isprintable()):
-        message = f"The Idempotency-Key must have 1 to {_MAX_KEY} printable characters."
-        raise Invalid(message, errors=[{"path": "Idempotency-Key", "message": message}])
-    return key
 
 
 def _verdict(checked: checks.Checked) -> VerdictAnswer:

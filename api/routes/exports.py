@@ -7,13 +7,12 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from api.operations import Call, Download, Operation, WithStatus, operation
+from api.operations import Call, Download, Operation, operation
 from api.routes.hidden import Page
 from core.errors import Invalid, NotFound
 from domain.exports import keeping, store
 from domain.exports.keeping import Source, Wanted
 from domain.exports.store import NoSuchExport
-from domain.keys import KeyReused
 from domain.paging import BadCursor
 from domain.plans import PlanLimit
 from search.request import CountRequest, Form
@@ -139,29 +138,17 @@ async def estimate_export(call: Call, body: ExportRequest) -> EstimateAnswer:
     summary="Export a list, an ICP or a search",
     session="write",
     status=202,
-    errors=(*_SOURCES, PlanLimit, KeyReused),
+    errors=(*_SOURCES, PlanLimit),
     example={"search": {"q": "sales"}, "format": "csv"},
-    other_statuses=(200,),
     links=dict.fromkeys(("show_export",), ("export_id", "/id")),
+    idempotent=True,
 )
 async def create_export(call: Call, body: ExportRequest) -> ExportAnswer:
-    """By a job. What you have hidden is not in it, and an address only where you have unlocked it. With an
-    `Idempotency-Key` header the same request again is answered with the same export (200).
-    """
-    key = call.request.headers.get("idempotency-key")
-    if key is not None and not (1 <= len(key) <= keeping.MAX_KEY and key.isascii() and key.isprintable()):
-        message = f"An Idempotency-Key has 1 to {keeping.MAX_KEY} printable ASCII characters."
-        raise Invalid(message, errors=[{"path": "Idempotency-Key", "message": message}])
-    made, is_new = await keeping.create(
-        call.session,
-        call.services.searcher,
-        _wanted(body),
-        actor=call.actor,
-        user_id=call.user_id,
-        key=key,
+    """By a job. What you have hidden is not in it, and an address only where you have unlocked it."""
+    made = await keeping.create(
+        call.session, call.services.searcher, _wanted(body), actor=call.actor, user_id=call.user_id
     )
-    answer = _answer(call, made)
-    return answer if is_new else WithStatus(content=answer, status=200)  # type: ignore[return-value]
+    return _answer(call, made)
 
 
 @operation("GET", "/v1/exports", tag="Exports", summary="Your exports", session="read", errors=(BadCursor,))

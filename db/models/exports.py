@@ -1,6 +1,6 @@
 """Exports that people have asked for, and their files."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from db.models.base import UUID, created_at, metadata, timestamp, user_reference, uuid_key
@@ -16,8 +16,6 @@ exports = Table(
     Column("columns", ARRAY(Text), nullable=False),
     Column("format", Text, nullable=False),
     Column("filename", Text, nullable=False),
-    Column("idempotency_key", Text),
-    Column("body_hash", LargeBinary),
     Column("row_count", Integer),
     Column("byte_count", BigInteger),
     created_at(),
@@ -27,10 +25,3 @@ exports = Table(
 Index("exports_user_id_idx", exports.c.user_id, exports.c.created_at, exports.c.id)
 Index("exports_job_id_idx", exports.c.job_id)
 Index("exports_expires_at_idx", exports.c.expires_at, postgresql_where=text("expires_at IS NOT NULL"))
-Index(
-    "exports_idempotency_key",
-    exports.c.user_id,
-    exports.c.idempotency_key,
-    unique=True,
-    postgresql_where=text("idempotency_key IS NOT NULL"),
-)

@@ -6,7 +6,6 @@ Its file is fetched by a link that is signed and ends; expiry removes the file a
 
 import asyncio
 import base64
-import hashlib
 import hmac
 import re
 import time
@@ -31,7 +30,6 @@ from db.sessions import SERVICE, Actor, Database, member
 from domain import icps, jobs, paging, plans
 from domain.exports import columns, store, writing
 from domain.exports.store import NoSuchExport
-from domain.keys import KeyReused
 from domain.lists import keeping as lists
 from search import selection
 from search.engine import Searcher
@@ -40,7 +38,6 @@ from search.request import CountRequest, Entity
 log = get_logger(__name__)
 
 JOB: Final = "exports.run"
-MAX_KEY: Final = 200
 LINK_S: Final = 900
 MAX_LINK_S: Final = 7 * 24 * 3600
 
@@ -155,17 +152,11 @@ async def create(
     *,
     actor: Actor,
     user_id: UserId,
-    key: str | None,
-) -> tuple[Export, bool]:
-    """Ask for an export; whether it is new. The same request with the same key is the same export.
+) -> Export:
+    """Ask for an export.
 
     Raises `plans.PlanLimit` when there are more rows than the plan allows.
     """
-    body_hash = hashlib.sha256(msgspec.json.encode(wanted)).digest()
-    if key is not None and (
-        earlier := await _earlier(session, user_id=user_id, key=key, body_hash=body_hash)
-    ):
-        return earlier, False
     chosen = columns.choose(wanted.entity, wanted.columns)
     title, source, request = await _read(session, wanted, user_id=user_id)
     selected = await searcher.selection(wanted.entity, request, actor)
@@ -183,12 +174,10 @@ async def create(
         raise Invalid(message, errors=[{"path": "format", "message": message}])
     export_id = uuid4()
     job = await jobs.start(session, kind="exports.run", arguments={"export_id": str(export_id)})
-    made = await session.execute(
+    await session.execute(
         text(
-            "INSERT INTO app.exports (id, job_id, entity, source, columns, format, filename, idempotency_key,"
-            " body_hash) VALUES (:id, :job_id, :entity, CAST(:source AS jsonb), :columns, :format, :filename,"
-            " :key, :body_hash) ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL"
-            " DO NOTHING RETURNING id"
+            "INSERT INTO app.exports (id, job_id, entity, source, columns, format, filename)"
+            " VALUES (:id, :job_id, :entity, CAST(:source AS jsonb), :columns, :format, :filename)"
         ),
         {
             "id": export_id,
@@ -198,18 +187,9 @@ async def create(
             "columns": [column.name for column in chosen],
             "format": wanted.format,
             "filename": _filename(title, wanted.format),
-            "key": key,
-            "body_hash": body_hash,
         },
     )
-    if made.one_or_none() is None:
-        # The same key a moment ago; this transaction's job finds no export and does nothing.
-        await jobs.cancel(session, job_id=job.id)
-        earlier = await _earlier(session, user_id=user_id, key=key or "", body_hash=body_hash)
-        if earlier is None:
-            raise NotFound("There is no such export.")
-        return earlier, False
-    return await get(session, export_id=export_id), True
+    return await get(session, export_id=export_id)
 
 
 async def get(session: AsyncSession, *, export_id: UUID) -> Export:
@@ -331,20 +311,6 @@ async def opened(db: Database, settings: Settings, *, export_id: UUID, token: st
     if found is None or not found.is_there:
         raise NoSuchExport("The file is not there any more.")
     return found
-
-
-async def _earlier(session: AsyncSession, *, user_id: UserId, key: str, body_hash: bytes) -> Export | None:
-    row = (
-        await session.execute(
-            text("SELECT id, body_hash FROM app.exports WHERE user_id = :user_id AND idempotency_key = :key"),
-            {"user_id": user_id, "key": key},
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    if bytes(row.body_hash) != body_hash:
-        raise KeyReused("This Idempotency-Key was used for another export.")
-    return await get(session, export_id=row.id)
 
 
 async def _read(

@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 from sqlalchemy import text
@@ -28,7 +28,6 @@ from domain.finder.find import Answer
 from domain.finder.model import Model
 from domain.imports import merge
 from domain.marks import keyed_hash
-from domain.validator.requests import KeyUsedAgain
 from domain.validator.validate import Validator
 
 _HOLD_LASTS: Final = timedelta(minutes=15)
@@ -51,25 +50,27 @@ async def look(
     *,
     user_id: UserId,
     query: Query,
-    key: str | None = None,
+    reference: UUID | None = None,
 ) -> Found:
-    """Find an address for a user; with a `key`, the same call again is the same answer at no cost."""
+    """Find an address for a user; under the same `reference` it is the same answer at no further cost."""
     async with db.transaction(SERVICE) as session:
         case = await evidence.gather(session, query, privacy=settings.privacy, settings=settings.validator)
         model = await store.newest(session)
-        done = await _by_key(session, user_id=user_id, query=query, key=key)
+        done = await _done(session, user_id=user_id, reference=reference)
         if done is not None:
             return done
         is_owned = await _is_unlocked(session, user_id=user_id, case=case)
         if is_owned and case.known is not None:
             answer = await find.find(case, model)
-            return await _log(session, user_id=user_id, query=query, case=case, answer=answer, key=key)
+            return await _log(
+                session, user_id=user_id, query=query, case=case, answer=answer, reference=reference
+            )
         hold = await holds.reserve(
             session,
             user_id=user_id,
             amount=CREDITS["email_finder"],
             action="email_finder",
-            reference=f"find:{key or uuid4()}",
+            reference=f"find:{uuid4()}",
             lasts=_HOLD_LASTS,
             contact_id=case.contact_id,
         )
@@ -81,10 +82,12 @@ async def look(
         raise
     async with db.transaction(SERVICE) as session:
         await session.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"{user_id}:{hold.id}"}
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
+            {"name": f"{user_id}:{reference or hold.id}"},
         )
-        done = await _by_key(session, user_id=user_id, query=query, key=key)
+        done = await _done(session, user_id=user_id, reference=reference)
         if done is not None:
+            await holds.void(session, hold_id=hold.id, why="done before")
             return done
         paid = 0
         if answer.email is None:
@@ -94,7 +97,9 @@ async def look(
             paid = hold.credits
             await _unlock(session, user_id=user_id, case=case)
             await _tell_contact(session, settings.privacy, case, answer)
-        return await _log(session, user_id=user_id, query=query, case=case, answer=answer, key=key, paid=paid)
+        return await _log(
+            session, user_id=user_id, query=query, case=case, answer=answer, reference=reference, paid=paid
+        )
 
 
 async def get(session: AsyncSession, *, user_id: UserId, search_id: int) -> Found:
@@ -174,22 +179,19 @@ async def _tell_contact(session: AsyncSession, privacy: PrivacySettings, case: C
     )
 
 
-async def _by_key(session: AsyncSession, *, user_id: UserId, query: Query, key: str | None) -> Found | None:
-    if key is None:
+async def _done(session: AsyncSession, *, user_id: UserId, reference: UUID | None) -> Found | None:
+    """What the call of this reference was answered, if it came so far."""
+    if reference is None:
         return None
     found = await session.execute(
         text(
             "SELECT id, input_data FROM email_finder_logs"
-            " WHERE user_id = :user_id AND input_data ->> 'key' = :key ORDER BY id LIMIT 1"
+            " WHERE user_id = :user_id AND input_data ->> 'reference' = :reference"
         ),
-        {"user_id": user_id, "key": key},
+        {"user_id": user_id, "reference": str(reference)},
     )
     row = found.one_or_none()
-    if row is None:
-        return None
-    if row.input_data["query"] != asdict(query):
-        raise KeyUsedAgain("This Idempotency-Key was used for another person.")
-    return Found(row.id, row.input_data["answer"], row.input_data["credits"])
+    return None if row is None else Found(row.id, row.input_data["answer"], row.input_data["credits"])
 
 
 async def _log(
@@ -199,12 +201,12 @@ async def _log(
     query: Query,
     case: Case,
     answer: Answer,
-    key: str | None,
+    reference: UUID | None,
     paid: int = 0,
 ) -> Found:
     """The one row of a call: what was asked, what was answered and why."""
     plain = answer.as_json()
-    kept = {"query": asdict(query), "answer": plain, "key": key, "credits": paid}
+    kept = {"query": asdict(query), "answer": plain, "reference": reference, "credits": paid}
     row_id = await session.scalar(
         text(
             "INSERT INTO email_finder_logs (user_id, contact_id, input_data, output_email, status)"

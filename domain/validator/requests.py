@@ -7,7 +7,7 @@ in one transaction; `unknown` is free, and so is what the same user was told wit
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 from sqlalchemy import Row, text
@@ -39,14 +39,6 @@ class NotToBeProcessed(LeadFuelError):
     title = "This address may not be processed"
 
 
-class KeyUsedAgain(LeadFuelError):
-    """The Idempotency-Key belongs to a call about something else."""
-
-    status = 409
-    slug = "key-used-again"
-    title = "This Idempotency-Key was used for another call"
-
-
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A verdict, the log row that keeps it, and what it cost."""
@@ -63,26 +55,26 @@ async def check(
     *,
     user_id: UserId,
     email: str,
-    key: str | None = None,
+    reference: UUID | None = None,
 ) -> Checked:
-    """Check an address for a user; with a `key`, the same call again is the same answer at no cost."""
+    """Check an address for a user; under the same `reference` it is the same answer at no further cost."""
     address = read(email)
     mailbox = cache_key(address)
     async with db.transaction(SERVICE) as session:
         await refuse_suppressed(session, settings.privacy, address)
-        done = await _by_key(session, user_id=user_id, mailbox=mailbox, key=key)
+        done = await _done(session, user_id=user_id, reference=reference)
         if done is not None:
             return done
         told = await _still_holding(session, user_id=user_id, mailbox=mailbox)
         if told is not None:
             verdict = as_cached(told, given=email.strip())
-            return await _log(session, user_id=user_id, mailbox=mailbox, verdict=verdict, key=key)
+            return await _log(session, user_id=user_id, mailbox=mailbox, verdict=verdict, reference=reference)
         hold = await holds.reserve(
             session,
             user_id=user_id,
             amount=CREDITS["validate_email"],
             action="validate_email",
-            reference=f"validate:{key or uuid4()}",
+            reference=f"validate:{uuid4()}",
             lasts=_HOLD_LASTS,
         )
     try:
@@ -96,8 +88,9 @@ async def check(
         await session.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"{user_id}:{mailbox}"}
         )
-        done = await _by_key(session, user_id=user_id, mailbox=mailbox, key=key)
+        done = await _done(session, user_id=user_id, reference=reference)
         if done is not None:
+            await holds.void(session, hold_id=hold.id, why="done before")
             return done
         paid = 0
         told = await _still_holding(session, user_id=user_id, mailbox=mailbox)
@@ -107,7 +100,9 @@ async def check(
             await holds.capture(session, hold_id=hold.id)
             paid = hold.credits
         await tell_contacts(session, settings.privacy, address, verdict)
-        return await _log(session, user_id=user_id, mailbox=mailbox, verdict=verdict, key=key, paid=paid)
+        return await _log(
+            session, user_id=user_id, mailbox=mailbox, verdict=verdict, reference=reference, paid=paid
+        )
 
 
 async def get(session: AsyncSession, *, user_id: UserId, check_id: int) -> Checked:
@@ -166,23 +161,19 @@ async def tell_contacts(
     )
 
 
-async def _by_key(session: AsyncSession, *, user_id: UserId, mailbox: str, key: str | None) -> Checked | None:
-    """What the call with this key was answered; raises `KeyUsedAgain` if it was about another address."""
-    if key is None:
+async def _done(session: AsyncSession, *, user_id: UserId, reference: UUID | None) -> Checked | None:
+    """What the call of this reference was answered, if it came so far."""
+    if reference is None:
         return None
     found = await session.execute(
         text(
             "SELECT id, smtp_result FROM email_validation_logs"
-            " WHERE user_id = :user_id AND smtp_result -> 'request' ->> 'key' = :key ORDER BY id LIMIT 1"
+            " WHERE user_id = :user_id AND smtp_result -> 'request' ->> 'reference' = :reference"
         ),
-        {"user_id": user_id, "key": key},
+        {"user_id": user_id, "reference": str(reference)},
     )
     row = found.one_or_none()
-    if row is None:
-        return None
-    if row.smtp_result["request"]["mailbox"] != mailbox:
-        raise KeyUsedAgain("This Idempotency-Key was used for another address.")
-    return _checked(row)
+    return None if row is None else _checked(row)
 
 
 async def _still_holding(session: AsyncSession, *, user_id: UserId, mailbox: str) -> Verdict | None:
@@ -209,11 +200,11 @@ async def _log(
     user_id: UserId,
     mailbox: str,
     verdict: Verdict,
-    key: str | None,
+    reference: UUID | None,
     paid: int = 0,
 ) -> Checked:
     """The one row of a call: the verdict as it was given, and what was asked."""
-    request = {"mailbox": mailbox, "key": key, "credits": paid}
+    request = {"mailbox": mailbox, "reference": reference, "credits": paid}
     row_id = await session.scalar(
         text(
             "INSERT INTO email_validation_logs (user_id, email, smtp_result)"

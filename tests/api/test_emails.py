@@ -111,7 +111,7 @@ async def test_an_idempotency_key_makes_a_call_one(lab, ask, balance, rows):
     again = await ask("/v1/emails/validate", body, **key)
     assert first.json() == again.json()
     other = await ask("/v1/emails/validate", {"email": "bob@corp-lab.com"}, **key)
-    assert other.status_code == 409
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
     assert await balance() == before - 1
     assert await rows("email_validation_logs") == 1
 

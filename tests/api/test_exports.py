@@ -205,16 +205,15 @@ async def test_the_plan_limits_the_rows(ann, world, db):
 async def test_one_key_is_one_export(ann, bob, world, run_outbox):
     key = {"idempotency-key": uuid4().hex}
     first = await ask(ann, search={}, headers=key)
-    again = await ask(ann, status=200, search={}, headers=key)
-    assert first["id"] == again["id"]
+    assert await ask(ann, search={}, headers=key) == first
     other = await ask(ann, status=422, search={"q": "anna"}, headers=key)
     assert other["type"] == "/problems/idempotency-key-reused"
     assert (await ask(bob, search={}, headers=key))["id"] != first["id"]
     at_once = await asyncio.gather(
         *(ann("POST", "/v1/exports", json={"search": {}}, headers={"idempotency-key": "k"}) for _ in range(6))
     )
-    assert len({answer.json()["id"] for answer in at_once}) == 1
-    assert sorted(answer.status_code for answer in at_once) == [200] * 5 + [202]
+    assert {answer.status_code for answer in at_once} <= {202, 409}
+    assert len({answer.json()["id"] for answer in at_once if answer.status_code == 202}) == 1
     await run_outbox()
     assert len((await ann("GET", "/v1/exports")).json()["results"]) == 2
 

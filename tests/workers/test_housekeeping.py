@@ -45,8 +45,8 @@ async def test_the_round_brings_accounts_up_to_date_and_forgets_answers(db, clea
     await execute(
         db,
         """
-        INSERT INTO idempotency_keys (user_id, route, key, request_hash, response, created_at)
-        SELECT CAST(:user AS uuid), 'r', age, '', '', now() - CAST(age AS interval)
+        INSERT INTO idempotency_keys (user_id, route, key, request_hash, status, response, created_at)
+        SELECT CAST(:user AS uuid), 'r', age, '', 200, '', now() - CAST(age AS interval)
         FROM unnest(ARRAY['1 hour', '25 hours']) AS age RETURNING 1
         """,
         user=user[0],
