@@ -47,10 +47,9 @@ class PostgresEngine:
             actor, read_only=True, statement_timeout_s=budget_s, snapshot=True
         ) as session:
             await prepare(session)
-            ends = await _page(session, plan)
+            ends, total, more_than_total = await _page_and_total(session, plan)
             page = ends[: plan.limit]
             read = await documents.read(session, plan.entity, [end.id for end in page])
-            total, more_than_total = await _total(session, plan)
         shown = [(read[end.id], end) for end in page if end.id in read]
         facets, late = await self._facets(plan, actor)
         return Found(
@@ -136,6 +135,74 @@ async def prepare(session: AsyncSession) -> None:
     )
 
 
+async def _page_and_total(session: AsyncSession, plan: Plan) -> tuple[list[After], int, bool]:
+    """The page, one record longer than asked for; the total; and whether there are more than that."""
+    if plan.exact_total:
+        total = await _count(session, plan.criteria, plan.visibility)
+        return await _page(session, plan), total, False
+    total, ends = await _up_to_the_cap(session, plan)
+    if ends is None:
+        return await _page(session, plan), TOTAL_CAP, True
+    return ends, total, False
+
+
+async def _up_to_the_cap(session: AsyncSession, plan: Plan) -> tuple[int, list[After] | None]:
+    """How many records fit, counted as far as one above the cap, and their page where they are no more.
+
+    To count the records is to find them all: so few are put in order there and then, in one pass. More
+    are left to the index of the order asked for, which need not look at all of them.
+    """
+    where = _where(plan, plan.sort.field if plan.sort else None, counting=True)
+    if plan.sort is None:
+        key, order = postgres_query.score(plan.criteria, where), "key DESC, refreshed DESC, id"
+    else:
+        key = _key_sql(plan.sort.field)
+        order = f"key {'DESC' if plan.sort.descending else 'ASC'} NULLS LAST, id"
+    alias = ID[plan.entity].removesuffix(".id")
+    found = (
+        f"SELECT {alias}.id AS id, {alias}.last_refreshed_at AS refreshed, {key} AS key"
+        f" FROM {postgres_query.source(plan.entity, where)} WHERE {where} LIMIT {TOTAL_CAP + 1}"
+    )
+    page = f"FROM found WHERE {_further(plan, where)} ORDER BY {order} LIMIT {plan.limit + 1}"
+    points = f"ARRAY(SELECT key {page})" if plan.sort is None else "NULL"
+    sql = f"""
+        WITH found AS MATERIALIZED ({found}), counted AS (SELECT count(*) AS total FROM found)
+        SELECT total,
+               CASE WHEN total <= {TOTAL_CAP} THEN ARRAY(SELECT id {page}) END,
+               CASE WHEN total <= {TOTAL_CAP} THEN {points} END
+          FROM counted"""
+    total, ids, keys = (await session.execute(text(sql), where.parameters)).one()
+    if ids is None:
+        return total, None
+    return total, [After(key, ident) for ident, key in zip(ids, keys or [None] * len(ids), strict=True)]
+
+
+def _further(plan: Plan, where: Where) -> str:
+    """What comes after the last page, of rows with the columns id, refreshed and key."""
+    after = plan.after
+    if after is None:
+        return "true"
+    ident = where.bind(after.id)
+    if plan.sort is None:
+        key = where.bind(int(after.key or 0))
+        refreshed = where.bind(_EPOCH + timedelta(microseconds=after.refreshed or 0))
+        return (
+            f"(key < {key} OR key = {key} AND (refreshed < {refreshed}"
+            f" OR refreshed = {refreshed} AND id > {ident}))"
+        )
+    if after.key is None:
+        return f"key IS NULL AND id > {ident}"
+    key = where.bind(_sort_key(plan.sort, after))
+    return (
+        f"(key {'<' if plan.sort.descending else '>'} {key} OR key = {key} AND id > {ident} OR key IS NULL)"
+    )
+
+
+def _sort_key(sort: Sort, after: After) -> Any:
+    """The key at which the last page ended, as its column holds it."""
+    return _EPOCH + timedelta(microseconds=int(after.key or 0)) if _is_instant(sort) else after.key
+
+
 async def _page(session: AsyncSession, plan: Plan) -> list[After]:
     """The ids of the page in order, one more than asked for."""
     if plan.sort is None:
@@ -150,8 +217,8 @@ async def _page(session: AsyncSession, plan: Plan) -> list[After]:
     return found
 
 
-def _where(plan: Plan, key: Field | None = None) -> Where:
-    where = postgres_query.where(plan.criteria, plan.visibility)
+def _where(plan: Plan, key: Field | None = None, *, counting: bool = False) -> Where:
+    where = postgres_query.where(plan.criteria, plan.visibility, counting=counting)
     if key is not None and key.scope == "organizations":
         where.names_companies = True
     return where
@@ -172,9 +239,7 @@ async def _keyed(
     where, key, ident = _where(plan, sort.field), _key_sql(sort.field), ID[plan.entity]
     where.predicates.append(f"{key} IS NOT NULL")
     if after is not None:
-        bound = where.bind(
-            _EPOCH + timedelta(microseconds=int(after.key or 0)) if _is_instant(sort) else after.key
-        )
+        bound = where.bind(_sort_key(sort, after))
         sign = "<" if sort.descending else ">"
         where.predicates.append(f"{key} {sign}= {bound}")
         where.predicates.append(f"({key} {sign} {bound} OR {ident} > {where.bind(after.id)})")
@@ -212,20 +277,12 @@ async def _page_by_text(session: AsyncSession, plan: Plan) -> list[After]:
     points = postgres_query.score(plan.criteria, where)
     alias = ID[plan.entity].removesuffix(".id")
     inner = (
-        f"SELECT {alias}.id AS id, {alias}.last_refreshed_at AS refreshed, {points} AS points"
+        f"SELECT {alias}.id AS id, {alias}.last_refreshed_at AS refreshed, {points} AS key"
         f" FROM {postgres_query.source(plan.entity, where)} WHERE {where}"
     )
-    further = "true"
-    if plan.after is not None:
-        key, ident = where.bind(int(plan.after.key or 0)), where.bind(plan.after.id)
-        refreshed = where.bind(_EPOCH + timedelta(microseconds=plan.after.refreshed or 0))
-        further = (
-            f"(points < {key} OR points = {key} AND (refreshed < {refreshed}"
-            f" OR refreshed = {refreshed} AND id > {ident}))"
-        )
     sql = (
-        f"SELECT id, points FROM ({inner}) found WHERE {further}"
-        f" ORDER BY points DESC, refreshed DESC, id LIMIT {plan.limit + 1}"
+        f"SELECT id, key FROM ({inner}) found WHERE {_further(plan, where)}"
+        f" ORDER BY key DESC, refreshed DESC, id LIMIT {plan.limit + 1}"
     )
     rows = await session.execute(text(sql), where.parameters)
     return [After(row[1], row[0]) for row in rows]
@@ -235,19 +292,6 @@ def _end(plan: Plan, document: Mapping[str, Any], found: After) -> After:
     if plan.sort is None:
         return After(found.key, found.id, document["last_refreshed_at"])
     return After(document.get(plan.sort.field.path(plan.entity)), found.id)
-
-
-async def _total(session: AsyncSession, plan: Plan) -> tuple[int, bool]:
-    """The total and whether there are more: exact when asked for, else up to the cap."""
-    if plan.exact_total:
-        return await _count(session, plan.criteria, plan.visibility), False
-    where = postgres_query.where(plan.criteria, plan.visibility, counting=True)
-    sql = (
-        f"SELECT count(*) FROM (SELECT 1 FROM {postgres_query.source(plan.entity, where)}"
-        f" WHERE {where} LIMIT {TOTAL_CAP + 1}) found"
-    )
-    total = int((await session.execute(text(sql), where.parameters)).scalar_one())
-    return min(total, TOTAL_CAP), total > TOTAL_CAP
 
 
 async def _count(session: AsyncSession, criteria: Criteria, visibility: Visibility) -> int:

@@ -80,3 +80,23 @@ def add_vocabularies(document: dict[str, Any]) -> None:
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         content["schema"] = {"$ref": f"#/components/schemas/{request_name}"}
     document["components"]["schemas"] = dict(sorted(components.items()))
+    _split(document, {"SearchRequest": _requests(0), "FacetRequest": _requests(1)})
+
+
+def _requests(position: int) -> list[Schemas]:
+    """References to what each entity has in place of one common type."""
+    return [{"$ref": f"#/components/schemas/{names[position]}"} for names in _PATHS.values()]
+
+
+def _split(schema: Any, replaced: dict[str, list[Schemas]]) -> None:
+    """Whoever takes either entity's request, as a saved ICP does, refers to both."""
+    if isinstance(schema, list):
+        for inner in schema:
+            _split(inner, replaced)
+    if isinstance(schema, dict):
+        name = str(schema.get("$ref", "")).rpartition("/")[2]
+        if name in replaced:
+            del schema["$ref"]
+            schema["anyOf"] = deepcopy(replaced[name])
+        for inner in list(schema.values()):
+            _split(inner, replaced)

@@ -42,6 +42,22 @@ async def test_every_object_is_closed(description):
         assert schema.get("additionalProperties") is False, schema.get("title")
 
 
+def references(schema):
+    if isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for inner in schema.values():
+            yield from references(inner)
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from references(inner)
+
+
+async def test_every_reference_leads_somewhere(description):
+    known = {f"#/components/schemas/{name}" for name in description["components"]["schemas"]}
+    assert set(references(description)) == known
+
+
 async def test_every_response_is_described(description):
     for path, operations in description["paths"].items():
         for op in operations.values():

@@ -267,6 +267,9 @@ async def _keep(session, rng: random.Random, world: World, user: UUID) -> None:
         )
 
 
+_DOCUMENTS_OF_A_BULK = 500
+
+
 def _index_into(name: str, ident: int) -> str:
     return orjson.dumps({"index": {"_index": name, "_id": str(ident)}}).decode()
 
@@ -280,7 +283,7 @@ async def index(db: Database, client: AsyncOpenSearch, prefix: str) -> None:
         async with db.transaction(SERVICE, read_only=True) as session:
             ids = list((await session.execute(text(f"SELECT id FROM app.{entity} ORDER BY id"))).scalars())
             bodies = await documents.read_json(session, entity, ids)
-        step = max(1, len(ids) // 6)
+        step = max(1, min(len(ids) // 6, _DOCUMENTS_OF_A_BULK))
         for start in range(0, len(ids), step):
             lines = [
                 line for i in ids[start : start + step] for line in (_index_into(name, i), bodies[i].decode())
