@@ -4,6 +4,7 @@ Every run first makes sure of what a migration cannot own: the cluster's roles, 
 share, and the schema that holds alembic's own table. One run at a time per database.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from db.connections import connect, explained, make_engine
 MIGRATIONS = Path(__file__).parent / "migrations"
 # The key of the advisory lock under which one migration runs at a time ("leadfuel", as a number).
 LOCK_KEY = 0x6C656164_6675656C
+LOCK_PAUSE_S = 0.2
 OLDEST_SERVER = 16
 
 
@@ -130,7 +132,10 @@ async def _locked(url: str) -> AsyncIterator[asyncpg.Connection]:
     try:
         if connection.get_server_version().major < OLDEST_SERVER:
             raise CannotMigrate(f"PostgreSQL {OLDEST_SERVER} or newer is needed.")
-        await connection.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
+        # Asked again and again: a session that waits inside PostgreSQL holds a snapshot, and an index that
+        # is built concurrently by whoever has the lock would wait for that snapshot for ever.
+        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_KEY):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(LOCK_PAUSE_S)
         yield connection
     finally:
         await connection.close()

@@ -52,7 +52,7 @@ contacts = Table(
     timestamp("updated_at"),
 )
 
-for _name in ("organization_id", "region", "city", "title_normalized", "email_hash", "linkedin_url"):
+for _name in ("region", "city", "title_normalized", "email_hash", "linkedin_url"):
     Index(f"contacts_{_name}_idx", contacts.c[_name])
 for _name in ("departments", "title_terms", "name_terms"):
     Index(f"contacts_{_name}_idx", contacts.c[_name], postgresql_using="gin")
@@ -61,6 +61,12 @@ Index(
     contacts.c.name_search,
     postgresql_using="gin",
     postgresql_ops={"name_search": "gin_trgm_ops"},
+)
+# A search that starts from companies judges their people by this index alone.
+Index(
+    "contacts_of_organization_idx",
+    contacts.c.organization_id,
+    postgresql_include=["id", "seniority", "departments", "country", "last_refreshed_at"],
 )
 Index("contacts_country_seniority_idx", contacts.c.country, contacts.c.seniority)
 Index("contacts_name_sort_idx", contacts.c.name_sort, contacts.c.id)
