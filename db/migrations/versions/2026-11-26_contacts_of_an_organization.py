@@ -7,7 +7,7 @@ the commonest filters in the index, the count of such a search takes half the ti
 from alembic import op
 
 revision = "ac26941b97c4"
-down_revision = "8821207f8891"
+down_revision = "7a40c1d2e501"
 branch_labels = None
 depends_on = None
 
