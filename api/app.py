@@ -16,6 +16,7 @@ from api.limits import TooManyRequests
 from api.operations import Operation, handlers
 from api.routes import (
     alerts,
+    audit,
     contacts,
     description,
     emails,
@@ -58,6 +59,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *alerts.OPERATIONS,
     *exports.OPERATIONS,
     *jobs.OPERATIONS,
+    *audit.OPERATIONS,
     *usage.OPERATIONS,
     *health.OPERATIONS,
     *description.OPERATIONS,

@@ -35,6 +35,7 @@ _TAGS: Final = {
     "Hidden": "Records a user does not want to see again.",
     "Credits": "What things cost, what there is, what became of it, and unlocking addresses.",
     "Imports": "Files of contacts and organizations, for administrators.",
+    "Administration": "Users, and what was done with the rights of an administrator.",
     "Usage": "What has been used of the limits.",
     "Health": "Whether the parts of this installation work.",
     "Description": "This description, and what the kinds of problems mean.",

@@ -1,6 +1,7 @@
 """Every table, one file per noun; importing this package knows them all."""
 
 from db.models.accounts import plans, users
+from db.models.audit import audit_log
 from db.models.base import metadata
 from db.models.contacts import contacts
 from db.models.credits import (
@@ -54,6 +55,7 @@ from db.models.vocabulary import vocabulary_terms
 __all__ = [
     "alert_position",
     "applied",
+    "audit_log",
     "company_fanout",
     "contact_sources",
     "contacts",
