@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 from api import openapi, problems
 from api.edge import Edge
 from api.faces import functions
+from api.faces.jwks import show_jwks
 from api.limits import TooManyRequests
 from api.operations import Operation, handlers
 from api.routes import (
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> Litestar:
     app = Litestar(
         route_handlers=[
             *handlers((*OPERATIONS, *functions.short_paths(OPERATIONS))),
+            show_jwks,
         ],
         lifespan=[services],
         exception_handlers={

@@ -323,7 +323,7 @@ async def _admit(op: Operation, request: Request[Any, Any, Any], services: Servi
     refusal: LeadFuelError | None = None
     user_id: UserId | None = None
     try:
-        user_id = services.authenticator.claimed_by(request)
+        user_id = await services.authenticator.claimed_by(request)
     except LeadFuelError as error:
         refusal = error
     # Requests without a good token are counted by their address, so that guessing is bounded, too.

@@ -10,6 +10,7 @@ from api.auth import Authenticator
 from api.limits import Limiter
 from core.settings import Settings
 from db.sessions import Database
+from domain.signing.keyring import Keyring
 from domain.validator.shared import open_validator
 from domain.validator.validate import Validator
 from search.engine import Searcher
@@ -25,6 +26,7 @@ class Services:
     # The searcher's own client, here for the health check.
     opensearch: AsyncOpenSearch | None
     searcher: Searcher
+    keyring: Keyring
     authenticator: Authenticator
     limiter: Limiter
     validator: Validator
@@ -37,6 +39,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     opensearch = connect(settings.opensearch) if settings.opensearch.url else None
     searcher = Searcher(settings, database, opensearch)
     limiter = Limiter(settings)
+    keyring = Keyring(settings.auth, database)
     try:
         async with open_validator(_for_callers(settings)) as validator:
             yield Services(
@@ -44,7 +47,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 database=database,
                 opensearch=opensearch,
                 searcher=searcher,
-                authenticator=Authenticator(settings.auth, database),
+                keyring=keyring,
+                authenticator=Authenticator(keyring, database),
                 limiter=limiter,
                 validator=validator,
             )

@@ -17,6 +17,7 @@ COMMANDS = {
     "search": "cli.search:search",
     "index": "cli.index:index",
     "token": "cli.token:token",
+    "keys": "cli.keys:keys",
     "emails": "cli.emails:emails",
     "credits": "cli.credits:credits_",
     "serve": "cli.serve:serve",

@@ -48,6 +48,7 @@ from db.models.lists import (
 from db.models.organizations import organizations
 from db.models.outbox import outbox
 from db.models.privacy import suppressions
+from db.models.signing import signing_keys
 from db.models.sources import contact_sources, organization_sources, sources
 from db.models.validator import email_validation_logs
 from db.models.vocabulary import vocabulary_terms
@@ -97,6 +98,7 @@ __all__ = [
     "outbox",
     "plans",
     "search_dirty",
+    "signing_keys",
     "sources",
     "suppressions",
     "transactions",

@@ -1,8 +1,8 @@
 """What was done with the rights of an administrator, an operator or the service."""
 
-from sqlalchemy import UUID, Column, Index, Table, Text
+from sqlalchemy import Column, Index, Table, Text
 
-from db.models.base import created_at, identity, jsonb, metadata
+from db.models.base import UUID, created_at, identity, jsonb, metadata
 
 audit_log = Table(
     "audit_log",
