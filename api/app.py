@@ -17,6 +17,7 @@ from api.limits import TooManyRequests
 from api.operations import Operation, handlers
 from api.routes import (
     alerts,
+    api_keys,
     audit,
     contacts,
     description,
@@ -35,6 +36,7 @@ from api.routes import (
     search_schema,
     suggest,
     usage,
+    users,
 )
 from api.routes import credits as credit_routes
 from api.services import open_services
@@ -60,6 +62,8 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *alerts.OPERATIONS,
     *exports.OPERATIONS,
     *jobs.OPERATIONS,
+    *api_keys.OPERATIONS,
+    *users.OPERATIONS,
     *audit.OPERATIONS,
     *usage.OPERATIONS,
     *health.OPERATIONS,

@@ -8,11 +8,12 @@ import msgspec
 
 from api import body as intake
 from api import idempotency
-from api.auth import NotAllowed, Unauthenticated
+from api.auth import AccountDisabled, NotAllowed, ScopeMissing, Unauthenticated
 from api.limits import TooManyRequests
 from api.operations import Operation
 from api.problems import FACES, BadRequest, Face, Failure, FieldError, Unavailable, face_of
 from core.errors import Invalid, LeadFuelError, NotFound
+from domain.api_keys import BadApiKey
 from domain.tokens import BadToken
 
 Schemas = dict[str, Any]
@@ -35,6 +36,7 @@ _TAGS: Final = {
     "Hidden": "Records a user does not want to see again.",
     "Credits": "What things cost, what there is, what became of it, and unlocking addresses.",
     "Imports": "Files of contacts and organizations, for administrators.",
+    "API keys": "Keys by which programs call this API in your name.",
     "Administration": "Users, and what was done with the rights of an administrator.",
     "Usage": "What has been used of the limits.",
     "Health": "Whether the parts of this installation work.",
@@ -73,7 +75,7 @@ def describe(operations: Sequence[Operation], *, overlay: Overlay | None = None)
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "A token of this installation; `leadfuel token` prints one.",
+                    "description": "A token of this installation (see `leadfuel token`), or an API key.",
                 }
             },
         },
@@ -250,7 +252,7 @@ def errors_of(op: Operation) -> list[type[LeadFuelError]]:
         intake.WrongShape,
     ]
     if op.access != "public":
-        found += [Unauthenticated, BadToken, TooManyRequests]
+        found += [Unauthenticated, BadToken, BadApiKey, AccountDisabled, ScopeMissing, TooManyRequests]
     if op.access == "admin":
         found += [NotAllowed]
     if op.path_type is not None:

@@ -17,6 +17,7 @@ COMMANDS = {
     "search": "cli.search:search",
     "index": "cli.index:index",
     "token": "cli.token:token",
+    "user": "cli.user:user",
     "keys": "cli.keys:keys",
     "emails": "cli.emails:emails",
     "credits": "cli.credits:credits_",

@@ -1,6 +1,7 @@
 """Every table, one file per noun; importing this package knows them all."""
 
 from db.models.accounts import plans, users
+from db.models.api_keys import api_keys
 from db.models.audit import audit_log
 from db.models.base import metadata
 from db.models.contacts import contacts
@@ -55,6 +56,7 @@ from db.models.vocabulary import vocabulary_terms
 
 __all__ = [
     "alert_position",
+    "api_keys",
     "applied",
     "audit_log",
     "company_fanout",

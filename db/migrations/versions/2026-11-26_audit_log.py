@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "7a40c3d1e001"
-down_revision = "8821207f8891"
+down_revision = "ac26941b97c4"
 branch_labels = None
 depends_on = None
 
