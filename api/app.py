@@ -44,6 +44,7 @@ from core import logs
 from core.errors import LeadFuelError
 from core.settings import ApiSettings, Settings
 from domain import tokens
+from domain.outside import issuers
 
 # Every noun's endpoints: the one place where they are registered.
 OPERATIONS: Final[Sequence[Operation]] = (
@@ -74,6 +75,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
 def create_app(settings: Settings) -> Litestar:
     """The app over these settings; connects to nothing before it is started, and refuses a bad secret."""
     tokens.check_secret(settings.auth)
+    issuers.read(settings.auth)
 
     @asynccontextmanager
     async def services(app: Litestar) -> AsyncIterator[None]:

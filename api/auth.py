@@ -5,7 +5,9 @@ is believed for some seconds after it was checked.
 """
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from litestar import Request
@@ -16,6 +18,8 @@ from core.ids import UserId
 from db.sessions import SERVICE, Database, member
 from domain import accounts, api_keys, tokens
 from domain.api_keys import ApiKey, Scope
+from domain.outside import identities
+from domain.outside.verify import Outsiders
 from domain.signing.keyring import Keyring
 
 # A signature costs a tenth of a millisecond; a user who works sends the same token again and again.
@@ -63,13 +67,29 @@ class Bearer:
     scopes: frozenset[Scope] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom a verified token is about. `said` is what a token of ours says, and empty for others' tokens."""
+
+    user_id: UserId
+    expires_at: datetime
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    person: Person
+    until: float
+
+
 class Authenticator:
     """Turns a request's token into a user; one instance per process."""
 
-    def __init__(self, ring: Keyring, database: Database) -> None:
+    def __init__(self, ring: Keyring, outsiders: Outsiders, database: Database) -> None:
         self._ring = ring
+        self._outsiders = outsiders
         self._database = database
-        self._verified: dict[str, tuple[tokens.Claims, float]] = {}
+        self._verified: dict[str, _Verified] = {}
 
     async def bearer(self, request: Request[Any, Any, Any]) -> Bearer:
         """Whose verified token or key a request bears; the account may still be gone or disabled."""
@@ -83,7 +103,7 @@ class Authenticator:
         if api_keys.is_key(value):
             key = await self._key(value)
             return Bearer(key.user_id, frozenset(key.scopes))
-        return Bearer((await self.claims(value)).user_id)
+        return Bearer((await self.person(value)).user_id)
 
     async def user(self, user_id: UserId) -> accounts.User:
         """The user of this id as the database has them now."""
@@ -94,17 +114,29 @@ class Authenticator:
             raise AccountDisabled("This account is disabled; ask an administrator of this installation.")
         return accounts.of_row(rows[0])
 
-    async def claims(self, token: str) -> tokens.Claims:
-        """What a person's token says, verified now or a moment ago."""
+    async def person(self, token: str) -> Person:
+        """Whom a token, ours or another issuer's, is about; verified now or a moment ago.
+
+        Somebody who comes with another issuer's token for the first time is made a user here.
+        """
         now = time.monotonic()
-        claims, until = self._verified.get(token, (None, 0.0))
-        if claims is not None and now < until and clock.now() < claims.expires_at:
-            return claims
-        claims = await tokens.verify(self._ring, token)
+        known = self._verified.get(token)
+        if known is not None and now < known.until and clock.now() < known.person.expires_at:
+            return known.person
+        person = await self._verify(token)
         if len(self._verified) >= _REMEMBER_AT_MOST:
             self._verified.clear()
-        self._verified[token] = (claims, now + REMEMBER_S)
-        return claims
+        self._verified[token] = _Verified(person, now + REMEMBER_S)
+        return person
+
+    async def _verify(self, token: str) -> Person:
+        issuer = self._outsiders.issuer_of(token)
+        if issuer is None:
+            claims = await tokens.verify(self._ring, token)
+            return Person(claims.user_id, claims.expires_at, claims.said)
+        outsider = await self._outsiders.verified(token, issuer)
+        async with self._database.transaction(SERVICE) as session:
+            return Person(await identities.user_of(session, outsider), outsider.expires_at)
 
     async def _key(self, value: str) -> ApiKey:
         async with self._database.transaction(SERVICE) as session:

@@ -14,6 +14,8 @@ from api.operations import Operation
 from api.problems import FACES, BadRequest, Face, Failure, FieldError, Unavailable, face_of
 from core.errors import Invalid, LeadFuelError, NotFound
 from domain.api_keys import BadApiKey
+from domain.outside.identities import NoAccount
+from domain.outside.keys import IssuerSilent
 from domain.tokens import BadToken
 
 Schemas = dict[str, Any]
@@ -252,7 +254,8 @@ def errors_of(op: Operation) -> list[type[LeadFuelError]]:
         intake.WrongShape,
     ]
     if op.access != "public":
-        found += [Unauthenticated, BadToken, BadApiKey, AccountDisabled, ScopeMissing, TooManyRequests]
+        found += [Unauthenticated, BadToken, BadApiKey, TooManyRequests, IssuerSilent]
+        found += [AccountDisabled, NoAccount, ScopeMissing]
     if op.access == "admin":
         found += [NotAllowed]
     if op.path_type is not None:

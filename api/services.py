@@ -10,6 +10,7 @@ from api.auth import Authenticator
 from api.limits import Limiter
 from core.settings import Settings
 from db.sessions import Database
+from domain.outside.verify import Outsiders, open_outsiders
 from domain.signing.keyring import Keyring
 from domain.validator.shared import open_validator
 from domain.validator.validate import Validator
@@ -27,6 +28,7 @@ class Services:
     opensearch: AsyncOpenSearch | None
     searcher: Searcher
     keyring: Keyring
+    outsiders: Outsiders
     authenticator: Authenticator
     limiter: Limiter
     validator: Validator
@@ -41,14 +43,18 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     limiter = Limiter(settings)
     keyring = Keyring(settings.auth, database)
     try:
-        async with open_validator(_for_callers(settings)) as validator:
+        async with (
+            open_validator(_for_callers(settings)) as validator,
+            open_outsiders(settings.auth) as outsiders,
+        ):
             yield Services(
                 settings=settings,
                 database=database,
                 opensearch=opensearch,
                 searcher=searcher,
                 keyring=keyring,
-                authenticator=Authenticator(keyring, database),
+                outsiders=outsiders,
+                authenticator=Authenticator(keyring, outsiders, database),
                 limiter=limiter,
                 validator=validator,
             )

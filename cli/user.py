@@ -14,6 +14,7 @@ from db.sessions import SERVICE, Database
 from domain import accounts, audit, users
 from domain.accounts import Role
 from domain.exports import keeping, store
+from domain.outside import identities
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 
 @click.group()
 def user() -> None:
-    """Accounts: make, show, promote, disable and delete them."""
+    """Accounts: make, show, promote, disable, link and delete them."""
 
 
 @user.command()
@@ -124,6 +125,21 @@ def delete(*, email: str, yes: bool, as_json: bool) -> None:
     for name, count in rows.items():
         click.echo(f"{count:>6}  {name}")
     click.echo(f"The account {account.id} is erased; {len(files)} files went with it.")
+
+
+@user.command()
+@email_option
+@click.option("--issuer", required=True, help="The issuer's name, as in its tokens (`iss`).")
+@click.option("--subject", required=True, help="Who it is there (`sub`).")
+@as_json_option
+def link(*, email: str, issuer: str, subject: str, as_json: bool) -> None:
+    """Let the tokens of another issuer speak for an account, an administrator's as well."""
+
+    async def join(session: AsyncSession, account: users.Account) -> users.Account:
+        await identities.link(session, user_id=account.id, issuer=issuer, subject=subject)
+        return account
+
+    _tell(_with_account(email, join), as_json=as_json)
 
 
 def _tell(account: users.Account, *, as_json: bool) -> None:

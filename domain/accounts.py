@@ -1,6 +1,5 @@
 """Users: who may use this installation. Signing up and plans come on top of this."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -97,8 +96,8 @@ def read_address(email: str) -> str:
         raise BadAddress(f"{email.strip()[:80]!r} is not an e-mail address.") from None
 
 
-def of_row(row: Mapping[str, Any]) -> User:
-    """The user in a row of `SELECT`."""
+def of_row(row: Any) -> User:
+    """The user in a row of `SELECT`, from whichever driver, by the names of its columns."""
     return User(
         id=UserId(row["id"]),
         email=row["email"],

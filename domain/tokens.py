@@ -111,7 +111,7 @@ async def read(ring: Keyring, text: str) -> Claims | ClientRole:
     if key.purpose == "client":
         if said.get("role") not in get_args(ClientRole) or "sub" in said:
             raise BadToken("The bearer token is not what its key signs.")
-        _instants(said)
+        instants(said)
         return cast("ClientRole", said["role"])
     if said.get("role") != PERSON_ROLE:
         raise BadToken("The bearer token is not what its key signs.")
@@ -160,7 +160,7 @@ def _decoded(
 
 
 def _claims(said: dict[str, Any]) -> Claims:
-    issued_at, expires_at = _instants(said)
+    issued_at, expires_at = instants(said)
     try:
         session = said.get("session_id")
         return Claims(
@@ -174,8 +174,8 @@ def _claims(said: dict[str, Any]) -> Claims:
         raise BadToken("The bearer token names no user.") from None
 
 
-def _instants(said: dict[str, Any]) -> tuple[datetime, datetime]:
-    """When a token was issued and when it ends, if it is good now."""
+def instants(said: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    """When a token was issued and when it ends, if it is good now; `exp` and `iat` must be there."""
     now = clock.now()
     expires_at, issued_at = _instant(said, "exp"), _instant(said, "iat")
     if expires_at + LEEWAY <= now:
@@ -186,7 +186,7 @@ def _instants(said: dict[str, Any]) -> tuple[datetime, datetime]:
     return issued_at, expires_at
 
 
-def _instant(said: dict[str, Any], name: str) -> datetime:
+def _instant(said: Mapping[str, Any], name: str) -> datetime:
     value = said[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LATEST:
         raise BadToken(f"The bearer token's {name} is not a time.")

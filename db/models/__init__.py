@@ -27,6 +27,7 @@ from db.models.icps import (
     icp_versions,
 )
 from db.models.idempotency import idempotency_keys
+from db.models.identities import linked_identities
 from db.models.imports import import_chunks, import_rejects, imports
 from db.models.index import (
     applied,
@@ -88,6 +89,7 @@ __all__ = [
     "index_token",
     "indices",
     "jobs",
+    "linked_identities",
     "list_activity",
     "list_contacts",
     "list_invitations",

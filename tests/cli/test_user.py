@@ -68,7 +68,7 @@ async def test_files_of_exports_go_with_their_owner(run_cli, db, settings, tmp_p
         export = await session.scalar(
             text(
                 """
-                WITH job AS (INSERT INTO app.jobs (user_id, kind) VALUES (:user, 'export') RETURNING id)
+                WITH job AS (INSERT INTO app.jobs (user_id, kind) VALUES (:user, 'exports.run') RETURNING id)
                 INSERT INTO app.exports (user_id, job_id, entity, source, columns, format, filename)
                 SELECT :user, id, 'contacts', '{}', '{}', 'csv', 'x.csv' FROM job RETURNING id
                 """

@@ -45,7 +45,8 @@ def good(**changes: object) -> dict[str, object]:
 
 def forge(key, header: dict[str, object] | None = None, **changes: object) -> str:
     """A token signed by our own key, as it would be if claims or header could be chosen."""
-    return jwt.encode(good(**changes), key.private, key.algorithm, headers={"kid": key.kid} | (header or {}))
+    payload = json.dumps(good(**changes)).encode()
+    return jwt.api_jws.encode(payload, key.private, key.algorithm, {"kid": key.kid} | (header or {}))
 
 
 def part(value: object) -> str:

@@ -53,6 +53,7 @@ def _erasure() -> None:
             reference record;
             address text;
             changed bigint;
+            in_pass bigint := 1;
             told jsonb := '{}';
         BEGIN
             SELECT email::text INTO address FROM app.users
@@ -60,24 +61,32 @@ def _erasure() -> None:
             IF address IS NULL THEN
                 RETURN NULL;
             END IF;
-            FOR reference IN
-                SELECT conrelid::regclass AS relation, attname AS name, confdeltype AS rule
-                FROM pg_constraint
-                JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
-                WHERE contype = 'f' AND confrelid = 'app.users'::regclass AND confdeltype IN ('c', 'n')
-                ORDER BY conrelid::regclass::text, attname
-            LOOP
-                EXECUTE format(
-                    CASE reference.rule
-                        WHEN 'c' THEN 'DELETE FROM %s WHERE %I = $1'
-                        ELSE 'UPDATE %1$s SET %2$I = NULL WHERE %2$I = $1'
-                    END,
-                    reference.relation, reference.name
-                ) USING gone;
-                GET DIAGNOSTICS changed = ROW_COUNT;
-                IF changed > 0 THEN
-                    told := told || jsonb_build_object(reference.relation || '.' || reference.name, changed);
-                END IF;
+            -- What goes may leave a note behind (that somebody left a list), so until nothing is left.
+            WHILE in_pass > 0 LOOP
+                in_pass := 0;
+                FOR reference IN
+                    SELECT conrelid::regclass AS relation, attname AS name, confdeltype AS rule,
+                           conrelid::regclass || '.' || attname AS told_as
+                    FROM pg_constraint
+                    JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+                    WHERE contype = 'f' AND confrelid = 'app.users'::regclass AND confdeltype IN ('c', 'n')
+                    ORDER BY confdeltype, conrelid::regclass::text, attname
+                LOOP
+                    EXECUTE format(
+                        CASE reference.rule
+                            WHEN 'c' THEN 'DELETE FROM %s WHERE %I = $1'
+                            ELSE 'UPDATE %1$s SET %2$I = NULL WHERE %2$I = $1'
+                        END,
+                        reference.relation, reference.name
+                    ) USING gone;
+                    GET DIAGNOSTICS changed = ROW_COUNT;
+                    in_pass := in_pass + changed;
+                    IF changed > 0 THEN
+                        told := told || jsonb_build_object(
+                            reference.told_as,
+                            changed + coalesce((told ->> reference.told_as)::bigint, 0));
+                    END IF;
+                END LOOP;
             END LOOP;
             -- What others have written down about the address.
             DELETE FROM app.icp_members WHERE email OPERATOR(extensions.=) address::extensions.citext;
