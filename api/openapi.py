@@ -8,14 +8,11 @@ import msgspec
 
 from api import body as intake
 from api import idempotency
-from api.auth import AccountDisabled, NotAllowed, ScopeMissing, Unauthenticated
+from api.auth import NotAllowed, Unauthenticated
 from api.limits import TooManyRequests
 from api.operations import Operation
 from api.problems import FACES, BadRequest, Face, Failure, FieldError, Unavailable, face_of
 from core.errors import Invalid, LeadFuelError, NotFound
-from domain.api_keys import BadApiKey
-from domain.outside.identities import NoAccount
-from domain.outside.keys import IssuerSilent
 from domain.tokens import BadToken
 
 Schemas = dict[str, Any]
@@ -38,8 +35,6 @@ _TAGS: Final = {
     "Hidden": "Records a user does not want to see again.",
     "Credits": "What things cost, what there is, what became of it, and unlocking addresses.",
     "Imports": "Files of contacts and organizations, for administrators.",
-    "API keys": "Keys by which programs call this API in your name.",
-    "Administration": "Users, and what was done with the rights of an administrator.",
     "Usage": "What has been used of the limits.",
     "Health": "Whether the parts of this installation work.",
     "Description": "This description, and what the kinds of problems mean.",
@@ -77,7 +72,7 @@ def describe(operations: Sequence[Operation], *, overlay: Overlay | None = None)
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "A token of this installation (see `leadfuel token`), or an API key.",
+                    "description": "A token of this installation; `leadfuel token` prints one.",
                 }
             },
         },
@@ -254,8 +249,7 @@ def errors_of(op: Operation) -> list[type[LeadFuelError]]:
         intake.WrongShape,
     ]
     if op.access != "public":
-        found += [Unauthenticated, BadToken, BadApiKey, TooManyRequests, IssuerSilent]
-        found += [AccountDisabled, NoAccount, ScopeMissing]
+        found += [Unauthenticated, BadToken, TooManyRequests]
     if op.access == "admin":
         found += [NotAllowed]
     if op.path_type is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from opensearchpy import AsyncOpenSearch
 
@@ -10,8 +10,6 @@ from api.auth import Authenticator
 from api.limits import Limiter
 from core.settings import Settings
 from db.sessions import Database
-from domain.outside.verify import Outsiders, open_outsiders
-from domain.signing.keyring import Keyring
 from domain.validator.shared import open_validator
 from domain.validator.validate import Validator
 from search.engine import Searcher
@@ -27,8 +25,6 @@ class Services:
     # The searcher's own client, here for the health check.
     opensearch: AsyncOpenSearch | None
     searcher: Searcher
-    keyring: Keyring
-    outsiders: Outsiders
     authenticator: Authenticator
     limiter: Limiter
     validator: Validator
@@ -41,20 +37,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     opensearch = connect(settings.opensearch) if settings.opensearch.url else None
     searcher = Searcher(settings, database, opensearch)
     limiter = Limiter(settings)
-    keyring = Keyring(settings.auth, database)
     try:
-        async with (
-            open_validator(_for_callers(settings)) as validator,
-            open_outsiders(settings.auth) as outsiders,
-        ):
+        async with open_validator(settings) as validator:
             yield Services(
                 settings=settings,
                 database=database,
                 opensearch=opensearch,
                 searcher=searcher,
-                keyring=keyring,
-                outsiders=outsiders,
-                authenticator=Authenticator(keyring, outsiders, database),
+                authenticator=Authenticator(settings.auth, database),
                 limiter=limiter,
                 validator=validator,
             )
@@ -62,10 +52,3 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await limiter.close()
         await searcher.close()
         await database.close()
-
-
-def _for_callers(settings: Settings) -> Settings:
-    """Somebody waits for these answers: a mail server has no longer than they do."""
-    mail = settings.validator
-    total_s = min(mail.total_timeout_s, mail.caller_timeout_s)
-    return replace(settings, validator=replace(mail, total_timeout_s=total_s))

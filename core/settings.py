@@ -97,21 +97,10 @@ class ApiSettings:
 
 @dataclass(frozen=True, slots=True)
 class AuthSettings:
-    jwt_secret: str = setting(
-        "LEADFUEL_JWT_SECRET",
-        "",
-        "secret that seals the signing keys of tokens, and signs cursors and links",
-        secret=True,
-    )
+    jwt_secret: str = setting("LEADFUEL_JWT_SECRET", "", "secret of our own HS256 tokens", secret=True)
     issuer: str = setting("LEADFUEL_JWT_ISSUER", "leadfuel", "issuer our tokens must name")
     audience: str = setting("LEADFUEL_JWT_AUDIENCE", "authenticated", "audience our tokens must name")
     token_lifetime_s: int = setting("LEADFUEL_TOKEN_LIFETIME", 86_400, "seconds a printed token is good for")
-    issuers: str = setting(
-        "LEADFUEL_ISSUERS",
-        "",
-        "issuers such as Clerk whose tokens are taken beside ours, as a JSON list: [{issuer, algorithm,"
-        " audience, authorized_parties, …}]; empty: none",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +169,12 @@ class ValidatorSettings:
     dns_timeout_s: float = setting("LEADFUEL_DNS_TIMEOUT", 5.0, "seconds a question to the DNS may take")
     connections_per_group: int = setting(
         "LEADFUEL_SMTP_CONNECTIONS", 2, "connections at once to the mail servers of one provider"
+    )
+    log_days: int = setting(
+        "LEADFUEL_MAIL_LOG_DAYS", 365, "days that checks and searches, with their answers, are kept"
+    )
+    at_once: int = setting(
+        "LEADFUEL_MAIL_AT_ONCE", 50, "addresses that a worker checks or looks for at the same time"
     )
     per_minute: int = setting(
         "LEADFUEL_SMTP_PER_MINUTE", 20, "connections in a minute to the mail servers of one provider"

@@ -26,7 +26,7 @@ from indexer import sweep
 from indexer.feed import Feed
 from indexer.heartbeat import Heart
 from workers import housekeeping, relay
-from workers.jobs import alerts, exports, imports, lists
+from workers.jobs import alerts, emails, exports, imports, lists
 from workers.supervise import Loop, supervise
 
 log = get_logger(__name__)
@@ -73,6 +73,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     else:
         log.warning("no REDIS_URL: jobs wait in the outbox")
     loops["alerts"] = lambda stopping: alerts.run(settings, db, stopping)
+    loops["emails"] = lambda stopping: emails.run(settings, db, stopping)
     loops["expiry"] = lambda stopping: exports.expire(settings, db, stopping)
     loops["housekeeping"] = lambda stopping: housekeeping.run(db, feed, stopping)
     log.info("working", loops=sorted(loops))

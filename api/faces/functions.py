@@ -28,6 +28,7 @@ def function(
     errors: Sequence[type[LeadFuelError]] = (),
     example: Any = None,
     other_statuses: Sequence[int] = (),
+    idempotent: bool = False,
 ) -> Callable[[Handle], Operation]:
     """Declare the function that serves `name`; its parameters are those of an operation."""
     return operation(
@@ -42,6 +43,7 @@ def function(
         example=example,
         other_statuses=other_statuses,
         is_function=True,
+        idempotent=idempotent,
     )
 
 

@@ -1,25 +1,33 @@
-"""Work addresses: checking one, finding somebody's, and looking again at what was answered."""
+"""Work addresses: checking one, finding somebody's, and looking at what became of it."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from api.operations import Call, Operation, operation
+from api.faces.functions import function
+from api.operations import Call, Operation, WithStatus, operation
 from api.routes.records import RecordId
 from core.errors import Invalid, NotFound
 from core.ids import ContactId
 from domain.credits.errors import OutOfCredits, SpendingFrozen
-from domain.finder import requests as searches
+from domain.emails import checks, requests, searches
+from domain.emails.checks import NotToBeProcessed
+from domain.emails.requests import Kind as RequestKind
+from domain.emails.requests import Request, State
 from domain.finder.evidence import Query, Suppressed
-from domain.validator import requests as checks
-from domain.validator.requests import NotToBeProcessed
-from domain.validator.verdict import Exchange, Kind, Reachable, Smtp, SmtpReply, Status, Syntax
+from domain.validator.verdict import Exchange, Kind, Reachable, Smtp, SmtpReply, Status, Syntax, Verdict
 from search.request import Form
 from search.response import Answer
 
 _Name = Annotated[str, Meta(max_length=120)]
+Cost = Annotated[int, Meta(description="Credits that this request has cost")]
+Progress = Annotated[
+    State,
+    Meta(description="`waiting` has no answer yet, `retrying` one for now; the others are the end"),
+]
 
 
 class CheckRequest(Form, frozen=True):
@@ -36,16 +44,29 @@ class FindRequest(Form, frozen=True):
     domain: Annotated[str, Meta(max_length=253)] = ""
     company: Annotated[str, Meta(max_length=200)] = ""
 
+    def query(self) -> Query:
+        return Query(
+            contact_id=ContactId(self.contact_id) if self.contact_id is not None else None,
+            first_name=self.first_name,
+            middle_name=self.middle_name,
+            last_name=self.last_name,
+            domain=self.domain,
+            company=self.company,
+        )
+
 
 class EmailPath(Form, frozen=True):
-    id: Annotated[int, Meta(ge=1, le=2**63 - 1, description="`id` of the answer")]
+    id: Annotated[UUID, Meta(description="`id` of the answer")]
 
 
 class VerdictAnswer(Answer):
-    """Null in `mx` and `smtp` is what was not learned; only `invalid` was proved to be dead."""
+    """Null in `mx` and `smtp` is what was not learned; only `invalid` was proved to be dead. While `state`
+    is not the end, `retry_after` says when to look at `/v1/emails/{id}` again.
+    """
 
-    id: int
-    credits: Annotated[int, Meta(description="What this call has cost")]
+    id: UUID
+    state: Progress
+    credits: Cost
     input: str
     is_reachable: Reachable
     status: Status
@@ -64,11 +85,15 @@ class VerdictAnswer(Answer):
 
 
 class FoundAnswer(Answer):
-    """`confidence` is the share of answers as sure as this one that are right."""
+    """`confidence` is the share of answers as sure as this one that are right. While `status` is `searching`,
+    `retry_after` says when to look at `/v1/emails/{id}` again.
+    """
 
-    id: int
-    credits: Annotated[int, Meta(description="What this call has cost")]
-    status: Literal["known", "found", "not_found"]
+    id: UUID
+    state: Progress
+    credits: Cost
+    retry_after: datetime | None
+    status: Literal["known", "found", "not_found", "searching"]
     email: str | None
     score: int
     confidence: float
@@ -82,21 +107,131 @@ class FoundAnswer(Answer):
     reasons: list[str]
 
 
+class RequestAnswer(Answer):
+    """A request and, by its kind, its answer so far; `error` says why it has failed."""
+
+    id: UUID
+    kind: RequestKind
+    state: Progress
+    credits: Cost
+    error: str | None
+    retry_after: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
+    validation: VerdictAnswer | None
+    finding: FoundAnswer | None
+
+
+_ASKING: Final = (Invalid, OutOfCredits, SpendingFrozen)
+_CHECKING: Final = (*_ASKING, NotToBeProcessed)
+_FINDING: Final = (*_ASKING, NotFound, Suppressed)
+_ADDRESS: Final = {"email": "anna@example.com"}
+_PERSON: Final = {"first_name": "Anna", "last_name": "Keller", "domain": "acme.example"}
+_LINKS: Final = {"show_email_request": ("id", "/id")}
+
+
 @operation(
     "POST",
     "/v1/emails/validate",
     tag="E-mails",
     summary="Check an address",
-    scope="spend",
-    errors=(Invalid, OutOfCredits, SpendingFrozen, NotToBeProcessed),
-    example={"email": "anna@example.com"},
+    errors=_CHECKING,
+    example=_ADDRESS,
+    other_statuses=(202,),
+    links=_LINKS,
     idempotent=True,
 )
 async def validate_email(call: Call, body: CheckRequest) -> VerdictAnswer:
     """Tell whether mail would arrive, without sending any. A verdict costs one credit; `unknown` is free, and
-    so is asking again while the verdict holds. With an `Idempotency-Key` header a repeated call is answered
-    as the first was.
+    so is asking again while the verdict holds. What is refused for now is tried again by itself, up to four
+    times in five hours. After 15 seconds the answer is 202 and the work goes on.
     """
+    return await check(call, body)
+
+
+@operation(
+    "POST",
+    "/v1/emails/find",
+    tag="E-mails",
+    summary="Find somebody's address",
+    errors=_FINDING,
+    example=_PERSON,
+    other_statuses=(202,),
+    links=_LINKS,
+    idempotent=True,
+)
+async def find_email(call: Call, body: FindRequest) -> FoundAnswer:
+    """Predict a person's work address from those known at the company, prove it at the mail server where
+    that is possible, and say how sure it is. An address costs two credits and unlocks the contact's e-mail;
+    nothing found is free. After 15 seconds, or while the mail server asks to come back later, the answer is
+    202 and the work goes on.
+    """
+    return await find(call, body)
+
+
+@function(
+    "validate-email",
+    summary="Check an address",
+    errors=_CHECKING,
+    example=_ADDRESS,
+    other_statuses=(202,),
+    idempotent=True,
+)
+async def validate_email_function(call: Call, body: CheckRequest) -> VerdictAnswer:
+    """The same as `POST /v1/emails/validate`, for clients of edge functions."""
+    return await check(call, body)
+
+
+@function(
+    "email-finder",
+    summary="Find somebody's address",
+    errors=_FINDING,
+    example=_PERSON,
+    other_statuses=(202,),
+    idempotent=True,
+)
+async def email_finder_function(call: Call, body: FindRequest) -> FoundAnswer:
+    """The same as `POST /v1/emails/find`, for clients of edge functions."""
+    return await find(call, body)
+
+
+@operation(
+    "GET",
+    "/v1/emails/{id}",
+    tag="E-mails",
+    summary="A request for an address",
+    session="service_read",
+    errors=(NotFound,),
+)
+async def show_email_request(call: Call, path: EmailPath) -> RequestAnswer:
+    """How far a check or a search of yours is, and what was answered, for as long as it is kept."""
+    request = await requests.get(call.session, user_id=call.user_id, request_id=path.id)
+    is_check = request.kind == "validate"
+    answered = request.state not in {"failed", "cancelled"}
+    return RequestAnswer(
+        id=request.id,
+        kind=request.kind,
+        state=request.state,
+        credits=request.credits,
+        error=request.error,
+        retry_after=request.due_at,
+        created_at=request.created_at,
+        finished_at=request.finished_at,
+        validation=(
+            _verdict(request, await checks.verdict_of(call.session, request))
+            if is_check and answered
+            else None
+        ),
+        finding=(
+            _found(request, (await searches.found_by(call.session, request)).answer)
+            if not is_check and answered
+            else None
+        ),
+    )
+
+
+async def check(call: Call, body: CheckRequest) -> VerdictAnswer:
+    """The check of every face."""
     services = call.services
     checked = await checks.check(
         services.database,
@@ -106,65 +241,45 @@ async def validate_email(call: Call, body: CheckRequest) -> VerdictAnswer:
         email=body.email,
         reference=call.reference,
     )
-    return _verdict(checked)
+    answer = _verdict(checked.request, checked.verdict)
+    if checked.request.state == "waiting":
+        return WithStatus(content=answer, status=202)  # type: ignore[return-value]
+    return answer
 
 
-@operation(
-    "POST",
-    "/v1/emails/find",
-    tag="E-mails",
-    summary="Find somebody's address",
-    scope="spend",
-    errors=(Invalid, NotFound, OutOfCredits, SpendingFrozen, Suppressed),
-    example={"first_name": "Anna", "last_name": "Keller", "domain": "acme.example"},
-    idempotent=True,
-)
-async def find_email(call: Call, body: FindRequest) -> FoundAnswer:
-    """Predict a person's work address from those known at the company, prove it at the mail server where
-    that is possible, and say how sure it is. An address costs two credits and unlocks the contact's e-mail;
-    nothing found is free. With an `Idempotency-Key` header a repeated call is answered as the first was.
-    """
+async def find(call: Call, body: FindRequest) -> FoundAnswer:
+    """The search of every face."""
     services = call.services
-    query = Query(
-        contact_id=ContactId(body.contact_id) if body.contact_id is not None else None,
-        first_name=body.first_name,
-        middle_name=body.middle_name,
-        last_name=body.last_name,
-        domain=body.domain,
-        company=body.company,
-    )
     found = await searches.look(
         services.database,
         services.settings,
         services.validator,
         user_id=call.user_id,
-        query=query,
+        query=body.query(),
         reference=call.reference,
     )
-    return _found(found)
+    call.people = [found.contact_id] if found.contact_id is not None else []
+    answer = _found(found.request, found.answer)
+    if not found.request.is_over:
+        return WithStatus(content=answer, status=202)  # type: ignore[return-value]
+    return answer
 
 
-@operation(
-    "GET", "/v1/emails/validate/{id}", tag="E-mails", summary="An earlier check", session="service_read"
-)
-async def show_check(call: Call, path: EmailPath) -> VerdictAnswer:
-    """What a check of yours was answered, for as long as it is kept."""
-    return _verdict(await checks.get(call.session, user_id=call.user_id, check_id=path.id))
-
-
-@operation("GET", "/v1/emails/find/{id}", tag="E-mails", summary="An earlier search", session="service_read")
-async def show_search(call: Call, path: EmailPath) -> FoundAnswer:
-    """What a search of yours was answered, for as long as it is kept."""
-    return _found(await searches.get(call.session, user_id=call.user_id, search_id=path.id))
-
-
-def _verdict(checked: checks.Checked) -> VerdictAnswer:
-    plain = checked.verdict.as_json() | {"id": checked.id, "credits": checked.credits}
+def _verdict(request: Request, verdict: Verdict) -> VerdictAnswer:
+    plain = verdict.as_json() | {"id": request.id, "state": request.state, "credits": request.credits}
     return msgspec.convert(plain, VerdictAnswer)
 
 
-def _found(found: searches.Found) -> FoundAnswer:
-    return msgspec.convert(found.answer | {"id": found.id, "credits": found.credits}, FoundAnswer)
+def _found(request: Request, answer: dict[str, Any] | None) -> FoundAnswer:
+    plain = answer or searches.unfinished(request)
+    about = {"state": request.state, "credits": request.credits, "retry_after": request.due_at}
+    return msgspec.convert(plain | about | {"id": request.id}, FoundAnswer)
 
 
-OPERATIONS: Final[list[Operation]] = [validate_email, find_email, show_check, show_search]
+OPERATIONS: Final[list[Operation]] = [
+    validate_email,
+    find_email,
+    show_email_request,
+    validate_email_function,
+    email_finder_function,
+]

@@ -1,8 +1,6 @@
 """Every table, one file per noun; importing this package knows them all."""
 
 from db.models.accounts import plans, users
-from db.models.api_keys import api_keys
-from db.models.audit import audit_log
 from db.models.base import metadata
 from db.models.contacts import contacts
 from db.models.credits import (
@@ -13,6 +11,7 @@ from db.models.credits import (
     transactions,
     unlocks,
 )
+from db.models.emails import email_jobs, email_requests
 from db.models.employment import employment_history
 from db.models.exports import exports
 from db.models.finder import email_finder_logs, finder_models
@@ -27,7 +26,6 @@ from db.models.icps import (
     icp_versions,
 )
 from db.models.idempotency import idempotency_keys
-from db.models.identities import linked_identities
 from db.models.imports import import_chunks, import_rejects, imports
 from db.models.index import (
     applied,
@@ -50,16 +48,13 @@ from db.models.lists import (
 from db.models.organizations import organizations
 from db.models.outbox import outbox
 from db.models.privacy import suppressions
-from db.models.signing import signing_keys
 from db.models.sources import contact_sources, organization_sources, sources
 from db.models.validator import email_validation_logs
 from db.models.vocabulary import vocabulary_terms
 
 __all__ = [
     "alert_position",
-    "api_keys",
     "applied",
-    "audit_log",
     "company_fanout",
     "contact_sources",
     "contacts",
@@ -69,6 +64,8 @@ __all__ = [
     "credit_purchases",
     "dead_letters",
     "email_finder_logs",
+    "email_jobs",
+    "email_requests",
     "email_validation_logs",
     "employment_history",
     "exports",
@@ -89,7 +86,6 @@ __all__ = [
     "index_token",
     "indices",
     "jobs",
-    "linked_identities",
     "list_activity",
     "list_contacts",
     "list_invitations",
@@ -102,7 +98,6 @@ __all__ = [
     "outbox",
     "plans",
     "search_dirty",
-    "signing_keys",
     "sources",
     "suppressions",
     "transactions",

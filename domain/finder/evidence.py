@@ -90,6 +90,16 @@ async def gather(
     return case
 
 
+def readable(query: Query) -> None:
+    """Raises `Invalid` for a query that no catalogue could answer."""
+    if query.contact_id is None:
+        _name(query, None)
+        if not query.domain and not query.company:
+            raise _invalid("domain", "A domain or a company is needed.")
+    if query.domain:
+        _host(query.domain)
+
+
 async def companies(session: AsyncSession, settings: ValidatorSettings, *, limit: int) -> list[Company]:
     """Companies with their known addresses, to learn from; a few addresses of each."""
     rows = await session.stream(
@@ -184,7 +194,7 @@ def _name(query: Query, person: Row[Any] | None) -> Name:
         made = renderings(name.first, name.middle, name.last)
     except BadName as problem:
         raise _invalid("last_name", f"The name {problem}.") from None
-    if not made.by_local:
+    if not made.locals(1):
         raise _invalid("last_name", "The name has no letters that an address could have.")
     return name
 
@@ -252,11 +262,13 @@ def _case(
     if person is not None:
         known = person if person.email and person.email_status != "invalid" else None
     at_domain = [row for row in colleagues if row.email.lower().endswith(f"@{domain}")]
+    # Whoever is found by name in the catalogue is that contact, paid for once.
+    who = person or known
     return Case(
         name=name,
         domain=domain,
         country=company.country if company else None,
-        contact_id=ContactId(person.id) if person is not None else None,
+        contact_id=ContactId(who.id) if who is not None else None,
         known=Known(known.email, known.email_status, known.email_verified_at) if known else None,
         samples=tuple(_samples(others, domain, settings)),
         taken=frozenset(_local(row) for row in at_domain if row in others),
@@ -271,7 +283,7 @@ async def _refuse_suppressed(
     if not privacy.hash_key:
         return
     key = suppressions.require_key(privacy)
-    made = list(renderings(case.name.first, case.name.middle, case.name.last).by_local)[:_SUPPRESSED_GUESSES]
+    made = renderings(case.name.first, case.name.middle, case.name.last).locals(_SUPPRESSED_GUESSES)
     addresses = [f"{local}@{case.domain}" for local in made if local not in case.taken]
     if person is not None and person.email:
         addresses.append(person.email.lower())

@@ -12,7 +12,8 @@ from domain.finder.learning import confidence
 from domain.finder.model import Candidate, Model, believe, candidates, explanations
 from domain.validator.verdict import Verdict
 
-Status = Literal["known", "found", "not_found"]
+# `searching` is an answer that is not there yet.
+Status = Literal["known", "found", "not_found", "searching"]
 Validate = Callable[[str], Awaitable[Verdict]]
 
 MAX_VERIFIED: Final = 3
@@ -80,11 +81,7 @@ async def find(case: Case, model: Model, validate: Validate | None = None) -> An
     if case.known is not None:
         return _known(case)
     belief = believe(model, case.samples, case.country)
-    ranked = [
-        candidate
-        for candidate in candidates(belief, case.name)
-        if candidate.local not in case.taken and candidate.local not in case.bounced
-    ]
+    ranked = candidates(belief, case.name, but=case.taken | case.bounced, limit=MAX_VERIFIED)
     base = Answer(status="not_found", domain=case.domain, samples=len(case.samples))
     if not ranked:
         return replace(base, reasons=("Every likely address belongs to somebody else or bounces.",))

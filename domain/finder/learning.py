@@ -134,10 +134,9 @@ def leave_one_out(model: Model, companies: Iterable[Company]) -> list[Trial]:
 def _try(model: Model, held: Sample, others: Sequence[Sample], country: str | None) -> Trial | None:
     known = {sample.local for sample in others}
     try:
-        ranked = candidates(believe(model, others, country), held.name)
+        free = candidates(believe(model, others, country), held.name, but=known, limit=3)
     except BadName:
         return None
-    free = [candidate for candidate in ranked if candidate.local not in known][:3]
     if not free:
         return None
     name, _ = explanations(held)
@@ -294,5 +293,5 @@ def _likelihood(model: Model, companies: Sequence[Company]) -> float:
             if name is not None and styles:
                 total += log(max(sum(map(Odds(belief).of(name), styles)), 1e-9))
             else:
-                total += log(belief.template(OTHER))
+                total += log(belief.other())
     return total

@@ -7,13 +7,15 @@ shared among them by their probability, until the shares no longer move.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import Any, Final
 
 from domain.finder.names import BadName
 from domain.finder.templates import OTHER, TEMPLATES, Renderings, Style, renderings
 
+MAX_CANDIDATES: Final = 20
 _ROUNDS: Final = 12
 _SETTLED: Final = 1e-10
 FEATURES: Final = ("spelling", "given", "surname")
@@ -27,8 +29,7 @@ _FLAT_FEATURES: Final[dict[str, dict[str, float]]] = {
     },
 }  # fmt: skip
 _LEAST: Final = 1e-5
-# Of templates that explain an address alike, the plainer one is named.
-_ORDER: Final = {name: place for place, name in enumerate(TEMPLATES)}
+_SAME: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +108,24 @@ class Belief:
     features: Mapping[str, Mapping[str, float]]
     samples: int
 
-    def template(self, name: str) -> float:
-        counted = sum(self.templates.values())
-        prior = self.prior.templates.get(name, _LEAST)
-        return (self.weight * prior + self.templates.get(name, 0.0)) / (self.weight + counted)
-
-    def form(self, feature: str, form: str) -> float:
-        counts = self.features.get(feature, {})
-        prior = self.prior.features.get(feature, {}).get(form, _LEAST)
-        return (self.weight * prior + counts.get(form, 0.0)) / (self.weight + sum(counts.values()))
+    def other(self) -> float:
+        """The probability that no template explains an address."""
+        return _weighed([OTHER], self.prior.templates, self.templates, self.weight)[OTHER]
 
 
 class Odds:
     """The probabilities of a belief, worked out once, for the styles of any name."""
 
     def __init__(self, belief: Belief) -> None:
-        self._templates = {name: belief.template(name) for name in TEMPLATES}
+        prior, weight = belief.prior, belief.weight
+        self._templates = _weighed(TEMPLATES, prior.templates, belief.templates, weight)
         self._features = {
-            feature: {form: belief.form(feature, form) for form in _FLAT_FEATURES[feature]}
+            feature: _weighed(
+                _FLAT_FEATURES[feature],
+                prior.features.get(feature, {}),
+                belief.features.get(feature, {}),
+                weight,
+            )
             for feature in FEATURES
         }
 
@@ -140,6 +141,14 @@ class Odds:
             return templates[style[0]] * spelling[style[1]] * given[style[2]] * surname[style[3]]
 
         return chance
+
+
+def _weighed(
+    names: Iterable[str], prior: Mapping[str, float], counts: Mapping[str, float], weight: float
+) -> dict[str, float]:
+    """Prior and counts together, as a Dirichlet distribution has them."""
+    total = weight + sum(counts.values())
+    return {name: (weight * prior.get(name, _LEAST) + counts.get(name, 0.0)) / total for name in names}
 
 
 def _shared(odds: Mapping[str, float], forms: Sequence[str]) -> dict[str, float]:
@@ -172,7 +181,7 @@ def explanations(sample: Sample) -> tuple[Renderings | None, tuple[Style, ...]]:
     except BadName:
         return None, ()
     local = sample.local.lower().partition("+")[0]
-    return name, name.by_local.get(local) or name.by_local.get(local.rstrip("0123456789"), ())
+    return name, name.styles_of(local) or name.styles_of(local.rstrip("0123456789"))
 
 
 def shares(
@@ -206,19 +215,30 @@ class Candidate:
     template: str
 
 
-def candidates(belief: Belief, name: Name) -> list[Candidate]:
-    """All local parts the name may have, the most believed first; raises `BadName`."""
+def candidates(
+    belief: Belief, name: Name, *, but: Container[str] = (), limit: int = MAX_CANDIDATES
+) -> list[Candidate]:
+    """The most believed local parts the name may have, the first first; raises `BadName`.
+
+    Those in `but` are somebody else's, or known to bounce.
+    """
     made = renderings(name.first, name.middle, name.last)
     chance = Odds(belief).of(made)
-    found = []
-    for local, styles in made.by_local.items():
-        chances = [chance(style) for style in styles]
-        best = styles[0]
-        if len(styles) > 1:
-            ranked = zip(chances, styles, strict=True)
-            best = max(ranked, key=lambda pair: (round(pair[0], 12), -_ORDER[pair[1].template]))[1]
-        found.append(Candidate(local, sum(chances), best.template))
-    return sorted(found, key=lambda candidate: (-candidate.belief, candidate.local))
+    total: dict[str, float] = {}
+    best: dict[str, tuple[float, str]] = {}
+    for local, style in made:
+        odds = chance(style)
+        if local not in total:
+            total[local] = odds
+            best[local] = odds, style.template
+            continue
+        total[local] += odds
+        most, named = best[local]
+        # Of styles as likely as each other, the plainer one is named: the templates come in that order.
+        if odds > most + _SAME and style.template != named:
+            best[local] = odds, style.template
+    free = ((-odds, local) for local, odds in total.items() if local not in but)
+    return [Candidate(local, -odds, best[local][1]) for odds, local in nsmallest(limit, free)]
 
 
 def _plain(prior: Prior) -> dict[str, Any]:

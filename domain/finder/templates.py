@@ -1,11 +1,10 @@
 """The ways in which companies put a name into an address, and what a name looks like in each."""
 
-from collections import defaultdict
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from domain.finder.names import Form, forms
 
@@ -57,33 +56,108 @@ class Style(NamedTuple):
     surname: str
 
 
-@dataclass(frozen=True, slots=True)
-class Renderings:
-    """Every local part that a name may have with the styles that make it, and the choices the name leaves."""
-
-    by_local: dict[str, tuple[Style, ...]]
-    spellings: tuple[str, ...]
-    given: tuple[str, ...]
-    surname: tuple[str, ...]
-    name_class: str
+Part = Literal["given", "surname", ""]
+# How many letters of a part are shown; 0 is all.
+Cut = int
+# What a part may look like -> the ways in which it came to look so.
+Pieces = Mapping[str, tuple[str, ...]]
 
 
 class _Shape(NamedTuple):
-    """What a pattern takes of a name."""
+    """A template taken apart: one part of the name, what stands between, and perhaps another part."""
 
-    pattern: str
-    sees_given: bool
-    sees_surname: bool
-    # Of a given name shown by its initial alone there is one form.
-    is_initial: bool
+    template: str
+    head: Part
+    head_cut: Cut
+    between: str
+    tail: Part
+    tail_cut: Cut
     needs_middle: bool
 
 
-_SHAPES: Final = {
-    template: _Shape(pattern, "{f" in pattern, "{l" in pattern, "{first" not in pattern, "{m}" in pattern)
-    for template, pattern in TEMPLATES.items()
-}
-_NOTHING: Final = Form("", "", "")
+_FIELD: Final = re.compile(r"\{(first|last|f|l)(?::\.(\d))?\}")
+_PARTS: Final[Mapping[str, Part]] = {"first": "given", "f": "given", "last": "surname", "l": "surname"}
+_NOTHING: Final[Pieces] = {"": ("",)}
+
+
+def _shape(template: str, pattern: str) -> _Shape:
+    fields = [
+        (_PARTS[found[1]], int(found[2] or (1 if len(found[1]) == 1 else 0)))
+        for found in _FIELD.finditer(pattern)
+    ]
+    (head, head_cut), (tail, tail_cut) = (*fields, ("", 0))[:2]
+    between = _FIELD.sub("", pattern)
+    return _Shape(template, head, head_cut, between, tail, tail_cut, "{m}" in pattern)
+
+
+_SHAPES: Final = tuple(_shape(template, pattern) for template, pattern in TEMPLATES.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Renderings:
+    """What a name may look like before the @, and the choices that the name leaves."""
+
+    spellings: tuple[str, ...]
+    given: tuple[str, ...]
+    surname: tuple[str, ...]
+    middle: str
+    name_class: str
+    # By the spelling as it shows in a style, then by part and cut.
+    pieces: Mapping[str, Mapping[tuple[Part, Cut], Pieces]]
+
+    def __iter__(self) -> Iterator[tuple[str, Style]]:
+        """Every local part with every style that makes it."""
+        for spelling, pieces in self.pieces.items():
+            for shape in self._shapes():
+                between = shape.between.replace("{m}", self.middle)
+                tails = pieces[shape.tail, shape.tail_cut]
+                for head, head_ways in pieces[shape.head, shape.head_cut].items():
+                    for tail, tail_ways in tails.items():
+                        local = f"{head}{between}{tail}"
+                        if 0 < len(local) <= MAX_LOCAL:
+                            for style in _styles(shape, spelling, head_ways, tail_ways):
+                                yield local, style
+
+    def styles_of(self, local: str) -> tuple[Style, ...]:
+        """The styles that make this local part, without making all the others."""
+        found: dict[Style, None] = {}
+        if not 0 < len(local) <= MAX_LOCAL:
+            return ()
+        for spelling, pieces in self.pieces.items():
+            for shape in self._shapes():
+                between = shape.between.replace("{m}", self.middle)
+                if between not in local:
+                    continue
+                tails = pieces[shape.tail, shape.tail_cut]
+                for head, head_ways in pieces[shape.head, shape.head_cut].items():
+                    start = f"{head}{between}"
+                    if not local.startswith(start):
+                        continue
+                    tail_ways = tails.get(local[len(start) :])
+                    if tail_ways is not None:
+                        found.update(dict.fromkeys(_styles(shape, spelling, head_ways, tail_ways)))
+        return tuple(found)
+
+    def locals(self, limit: int) -> list[str]:
+        """Some of the local parts, the plainest templates first."""
+        found: dict[str, None] = {}
+        for local, _ in self:
+            found[local] = None
+            if len(found) == limit:
+                break
+        return list(found)
+
+    def _shapes(self) -> Iterator[_Shape]:
+        return (shape for shape in _SHAPES if self.middle or not shape.needs_middle)
+
+
+def _styles(
+    shape: _Shape, spelling: str, head_ways: tuple[str, ...], tail_ways: tuple[str, ...]
+) -> Iterator[Style]:
+    for head_way in head_ways:
+        for tail_way in tail_ways:
+            given, surname = (head_way, tail_way) if shape.head == "given" else (tail_way, head_way)
+            yield Style(shape.template, spelling, given, surname)
 
 
 @lru_cache(maxsize=32_768)
@@ -92,29 +166,31 @@ def renderings(first: str, middle: str, last: str) -> Renderings:
     name = forms(first, middle, last)
     given = tuple(form.way for form in name.first if form.spelling == "plain")
     surname = tuple(form.way for form in name.last if form.spelling == "plain")
-    found: dict[str, dict[Style, None]] = defaultdict(dict)
+    pieces = {}
     for spelling in name.spellings:
         shown = spelling if len(name.spellings) > 1 else ""
         firsts = [form for form in name.first if form.spelling == spelling]
         lasts = [form for form in name.last if form.spelling == spelling]
-        for template, shape in _SHAPES.items():
-            if shape.needs_middle and not name.middle:
-                continue
-            for first_form, last_form in _pairs(shape, firsts, lasts):
-                f, s = first_form.text, last_form.text
-                local = shape.pattern.format(first=f, last=s, f=f[:1], l=s[:1], m=name.middle)
-                if 0 < len(local) <= MAX_LOCAL:
-                    given_way = first_form.way if len(given) > 1 and not shape.is_initial else ""
-                    surname_way = last_form.way if len(surname) > 1 else ""
-                    found[local][Style(template, shown, given_way, surname_way)] = None
-    by_local = {local: tuple(styles) for local, styles in found.items()}
-    return Renderings(by_local, name.spellings, given, surname, name.name_class)
+        cuts: dict[tuple[Part, Cut], Pieces] = {("", 0): _NOTHING}
+        for shape in _SHAPES:
+            for part, cut in ((shape.head, shape.head_cut), (shape.tail, shape.tail_cut)):
+                if part == "given" and (part, cut) not in cuts:
+                    # Of a given name shown by its initial alone there is one form.
+                    some = [form for form in firsts if form.way == "first"] if cut == 1 else firsts
+                    cuts[part, cut] = _cut(some, cut, has_choice=len(given) > 1 and cut != 1)
+                elif part == "surname" and (part, cut) not in cuts:
+                    cuts[part, cut] = _cut(lasts, cut, has_choice=len(surname) > 1)
+        pieces[shown] = cuts
+    return Renderings(name.spellings, given, surname, name.middle, name.name_class, pieces)
 
 
-def _pairs(shape: _Shape, firsts: list[Form], lasts: list[Form]) -> Iterator[tuple[Form, Form]]:
-    """The forms that fill a pattern; none when the name lacks a part of it."""
-    if not shape.sees_given:
-        firsts = [_NOTHING]
-    elif shape.is_initial:
-        firsts = [form for form in firsts if form.way == "first"]
-    return product(firsts, lasts if shape.sees_surname else [_NOTHING])
+def _cut(forms_of_part: list[Form], cut: Cut, *, has_choice: bool) -> Pieces:
+    """The forms of a part, cut to so many letters, each with the ways that lead to it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for form in forms_of_part:
+        piece = form.text[:cut] if cut else form.text
+        way = form.way if has_choice else ""
+        known = found.get(piece, ())
+        if way not in known:
+            found[piece] = (*known, way)
+    return found

@@ -16,7 +16,9 @@ log = get_logger(__name__)
 
 _DAY_S: Final = 86_400
 CATCH_ALL_S: Final = 7 * _DAY_S
-PROBE_S: Final = _DAY_S
+# The key under which it is kept that no mail server can be reached, and for how long.
+PORT_CLOSED: Final = "port-closed"
+PORT_CLOSED_S: Final = 3_600
 _VERDICT_S: Final = {"safe": 30 * _DAY_S, "invalid": 14 * _DAY_S, "risky": 7 * _DAY_S}
 _UNKNOWN_S: Final = 900
 _UNKNOWN_FOR_GOOD_S: Final = _DAY_S
@@ -28,6 +30,8 @@ class Cache(Protocol):
     async def get(self, key: str) -> bytes | None: ...
 
     async def put(self, key: str, value: bytes, ttl_s: int) -> None: ...
+
+    async def drop(self, key: str) -> None: ...
 
 
 def lifetime_s(verdict: Verdict) -> int:
@@ -67,6 +71,9 @@ class MemoryCache:
         while len(self._kept) > self._size:
             self._kept.popitem(last=False)
 
+    async def drop(self, key: str) -> None:
+        self._kept.pop(key, None)
+
 
 class RedisCache:
     """Shared by all processes. Redis out of reach is a miss, never an error."""
@@ -86,5 +93,11 @@ class RedisCache:
     async def put(self, key: str, value: bytes, ttl_s: int) -> None:
         try:
             await self._redis.set(self._prefix + key, value, ex=ttl_s)
+        except RedisError as error:
+            log.warning("the cache of verdicts does not answer", error=str(error)[:200])
+
+    async def drop(self, key: str) -> None:
+        try:
+            await self._redis.delete(self._prefix + key)
         except RedisError as error:
             log.warning("the cache of verdicts does not answer", error=str(error)[:200])

@@ -101,12 +101,12 @@ class Resolver:
             return None
         return records[0][1] if records else None
 
-    async def exists(self, name: str) -> bool:
-        """Whether a name has an IPv4 number; that is how block lists answer."""
+    async def codes(self, name: str) -> list[IP]:
+        """The IPv4 numbers of a name; block lists answer by them, and by having none."""
         try:
-            return bool((await self._ask(name, "A")).records)
+            return [ip_address(text) for _, text in (await self._ask(name, "A")).records]
         except NoSuchDomain:
-            return False
+            return []
 
     async def _by_hosts(self, named: tuple[tuple[int, str], ...], *, ttl_s: int, implicit: bool) -> Route:
         names = tuple(dict.fromkeys(name for _, name in named))

@@ -12,10 +12,13 @@ from domain.validator.validate import Validator
 
 
 @asynccontextmanager
-async def open_validator(settings: Settings) -> AsyncIterator[Validator]:
-    """With Redis, memory and limits are everybody's; without, this process keeps its own."""
+async def open_validator(settings: Settings, *, patience_s: float | None = None) -> AsyncIterator[Validator]:
+    """With Redis, memory and limits are everybody's; without, this process keeps its own.
+
+    `patience_s` is how long a place within the limits is waited for; see `Validator`.
+    """
     if not settings.redis.url:
-        yield Validator(settings.validator)
+        yield Validator(settings.validator, patience_s=patience_s)
         return
     redis = Redis.from_url(settings.redis.url)
     try:
@@ -23,6 +26,7 @@ async def open_validator(settings: Settings) -> AsyncIterator[Validator]:
             settings.validator,
             cache=RedisCache(redis),
             limits=RedisLimits(redis, settings.validator),
+            patience_s=patience_s,
         )
     finally:
         await redis.aclose()

@@ -5,7 +5,7 @@
 """
 
 import asyncio
-import secrets
+import random
 import socket
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -24,7 +24,15 @@ from core import clock
 from core.settings import ValidatorSettings
 from domain.validator import findings, lists, providers
 from domain.validator.addresses import IP
-from domain.validator.caches import CATCH_ALL_S, PROBE_S, Cache, MemoryCache, hidden, lifetime_s
+from domain.validator.caches import (
+    CATCH_ALL_S,
+    PORT_CLOSED,
+    PORT_CLOSED_S,
+    Cache,
+    MemoryCache,
+    hidden,
+    lifetime_s,
+)
 from domain.validator.dialogue import Heard, Plan, converse
 from domain.validator.limits import Held, Limits, LocalLimits, connection
 from domain.validator.resolver import Host, Resolver, Route
@@ -66,8 +74,11 @@ class Validator:
         network: Network | None = None,
         limits: Limits | None = None,
         cache: Cache | None = None,
+        patience_s: float | None = None,
     ) -> None:
+        """`patience_s` is how long a place within the limits is waited for; half of the time, if not said."""
         self._settings = settings
+        self._patience_s = settings.total_timeout_s / 2 if patience_s is None else patience_s
         self._resolver = Resolver(settings)
         self._network = network or Sockets(settings)
         self._limits = limits or LocalLimits(settings)
@@ -78,21 +89,39 @@ class Validator:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
     async def validate(self, text: str, *, attempts: int = 1) -> Verdict:
-        """The verdict on an address; with `attempts` above 1 it is asked again, whatever is remembered."""
+        """The verdict on an address; `unknown`, too, when the limits leave no room to ask."""
+        try:
+            return await self.ask(text, attempts=attempts)
+        except Held as held:
+            finding = Finding(reachable="unknown", sub_status="rate_limited", can_retry=True)
+            return self._decide(text.strip(), read_address(text), finding, attempts, held.wait_s)
+
+    async def ask(self, text: str, *, attempts: int = 1, newer_than: datetime | None = None) -> Verdict:
+        """The verdict on an address.
+
+        With `attempts` above 1 it is asked again, unless the matter was proved meanwhile or somebody else
+        has asked after `newer_than`. Raises `Held` when our own pace leaves no room now, which says nothing
+        of the address and is no attempt.
+        """
         try:
             address = read_address(text)
         except BadAddress:
-            finding = Finding(reachable="invalid", sub_status="invalid_syntax")
-            return decide(
-                given=text[:400],
-                syntax=Syntax(),
-                kind=Kind(),
-                finding=finding,
-                at=clock.now(),
-                attempts=attempts,
-            )
+            return _no_address(text, attempts)
         async with self._alone(f"address:{cache_key(address)}"):
+            kept = await self._cache.get(_verdict_key(address))
+            if kept is not None:
+                verdict = from_json(orjson.loads(kept))
+                is_news = newer_than is not None and verdict.checked_at >= newer_than
+                if attempts == 1 or is_news or verdict.is_reachable != "unknown":
+                    return as_cached(verdict, given=text.strip())
             return await self._validate(text.strip(), address, attempts)
+
+    async def tell_port(self, *, is_open: bool) -> None:
+        """Remember, for all who share this memory, whether mail servers can be reached from here at all."""
+        if is_open:
+            await self._cache.drop(PORT_CLOSED)
+        else:
+            await self._cache.put(PORT_CLOSED, b"1", PORT_CLOSED_S)
 
     async def remembered(self, text: str) -> Verdict | None:
         """The verdict that still holds, without asking anybody."""
@@ -104,10 +133,6 @@ class Validator:
         return as_cached(from_json(orjson.loads(kept)), given=text.strip()) if kept else None
 
     async def _validate(self, given: str, address: Address, attempts: int) -> Verdict:
-        if attempts == 1:
-            kept = await self._cache.get(_verdict_key(address))
-            if kept is not None:
-                return as_cached(from_json(orjson.loads(kept)), given=given)
         wait_s = 0.0
         try:
             async with asyncio.timeout(self._settings.total_timeout_s):
@@ -115,9 +140,19 @@ class Validator:
         except TimeoutError:
             finding = Finding(reachable="unknown", sub_status="timeout", can_retry=True)
         except Held as held:
+            if not held.is_blocked:
+                raise
             wait_s = held.wait_s
-            name = "ip_blocked" if held.is_blocked else "rate_limited"
-            finding = Finding(reachable="unknown", sub_status=name, can_retry=True)
+            finding = Finding(reachable="unknown", sub_status="ip_blocked", can_retry=True)
+        verdict = self._decide(given, address, finding, attempts, wait_s)
+        # That nobody can be asked from here is no news of the address, and may end at any moment.
+        if finding.can_retry or finding.sub_status != "connection_refused":
+            await self._cache.put(_verdict_key(address), orjson.dumps(verdict.as_json()), lifetime_s(verdict))
+        return verdict
+
+    def _decide(
+        self, given: str, address: Address, finding: Finding, attempts: int, wait_s: float
+    ) -> Verdict:
         verdict = decide(
             given=given,
             syntax=describe(address),
@@ -126,9 +161,7 @@ class Validator:
             at=clock.now(),
             attempts=attempts,
         )
-        verdict = _with_retry(verdict, wait_s)
-        await self._cache.put(_verdict_key(address), orjson.dumps(verdict.as_json()), lifetime_s(verdict))
-        return verdict
+        return _with_retry(verdict, wait_s)
 
     async def _find(self, address: Address) -> Finding:
         route = await self._route(address.domain)
@@ -141,17 +174,19 @@ class Validator:
         )
         if route.problem is not None:
             return findings.from_dns(route, mx)
-        if not self._settings.smtp_port:
+        if not self._settings.smtp_port or await self._cache.get(PORT_CLOSED) is not None:
             return Finding(reachable="unknown", sub_status="connection_refused", mx=mx)
         is_catch_all = await self._known_catch_all(address.domain)
         if is_catch_all is None and not self._is_known_provider(address.domain, first):
+            # The first to come finds out for all; the others wait for that and not for each other.
             async with self._alone(f"domain:{address.domain}"):
                 is_catch_all = await self._known_catch_all(address.domain)
-                return await self._ask(address, route, mx, is_catch_all)
+                if is_catch_all is None:
+                    return await self._ask(address, route, mx, None)
         return await self._ask(address, route, mx, is_catch_all)
 
     async def _ask(self, address: Address, route: Route, mx: Exchange, is_catch_all: bool | None) -> Finding:  # noqa: FBT001
-        probe = await self._probe(address.domain, route, is_catch_all)
+        probe = self._probe(address.domain, route, is_catch_all)
         plan = Plan(address, probe, self._helo)
         heard, host = await self._first_answer(plan, route)
         if heard.probe is not None and is_catch_all is None:
@@ -193,7 +228,7 @@ class Validator:
             source=self._source(plan.address.domain, number),
             timeout_s=settings.connect_timeout_s,
         )
-        async with connection(self._limits, group, within_s=settings.total_timeout_s / 2):
+        async with connection(self._limits, group, within_s=self._patience_s):
             heard = await converse(connect, plan, settings)
         if heard.reading.sub_status == "ip_blocked":
             await self._limits.trip(group)
@@ -217,16 +252,11 @@ class Validator:
         kept = await self._cache.get(hidden(f"catch-all:{domain}"))
         return None if kept is None else kept == b"1"
 
-    async def _probe(self, domain: str, route: Route, is_catch_all: bool | None) -> Address | None:  # noqa: FBT001
-        """The made-up address of a domain, the same again for a retry; None where none is needed."""
+    def _probe(self, domain: str, route: Route, is_catch_all: bool | None) -> Address | None:  # noqa: FBT001
+        """The made-up address of a domain, always the same from us; None where none is needed."""
         if is_catch_all is not None or self._is_known_provider(domain, route.hosts[0].name):
             return None
-        key = hidden(f"probe:{domain}")
-        kept = await self._cache.get(key)
-        local = kept.decode() if kept else made_up_name()
-        if kept is None:
-            await self._cache.put(key, local.encode(), PROBE_S)
-        return Address(local, domain, domain)
+        return Address(made_up_name(f"{self._helo} {domain}"), domain, domain)
 
     @staticmethod
     def _is_known_provider(domain: str, host: str) -> bool:
@@ -259,16 +289,27 @@ _STARTS: Final = ("mar", "tor", "ele", "jan", "bri", "kar", "lin", "wes", "hal",
 _ENDS: Final = ("vik", "mond", "berg", "ton", "sen", "field", "ova", "etti", "mann", "ley", "wick", "dorf")
 
 
-def made_up_name() -> str:
-    """A local part that looks like a person's and is nobody's."""
-    pick = secrets.choice
-    first = f"{pick(_STARTS)}{pick('aeio')}{pick('lnrst')}"
-    return f"{first}.{pick(_STARTS)}{pick(_STARTS)}{pick(_ENDS)}{secrets.randbelow(90) + 10}"
+def made_up_name(seed: str) -> str:
+    """A local part that looks like a person's and is nobody's: the same for the same seed.
+
+    Greylists know a recipient by its name, in whichever process it is asked for again.
+    """
+    pick = random.Random(sha256(seed.encode()).digest())  # noqa: S311 - a name, not a secret
+    first = f"{pick.choice(_STARTS)}{pick.choice('aeio')}{pick.choice('lnrst')}"
+    last = f"{pick.choice(_STARTS)}{pick.choice(_STARTS)}{pick.choice(_ENDS)}"
+    return f"{first}.{last}{pick.randrange(10, 100)}"
 
 
 def _machine_name() -> str:
     name = socket.gethostname()
     return name if "." in name and name.isascii() else "localhost.localdomain"
+
+
+def _no_address(text: str, attempts: int) -> Verdict:
+    finding = Finding(reachable="invalid", sub_status="invalid_syntax")
+    return decide(
+        given=text[:400], syntax=Syntax(), kind=Kind(), finding=finding, at=clock.now(), attempts=attempts
+    )
 
 
 def _verdict_key(address: Address) -> str:

@@ -170,6 +170,21 @@ def decide(
     )
 
 
+def unfinished(given: str, *, at: datetime, again_at: datetime) -> Verdict:
+    """What is said of an address as long as the talk about it goes on."""
+    return Verdict(
+        input=given,
+        is_reachable="unknown",
+        status="unknown",
+        sub_status="timeout",
+        score=_SCORES["unknown"],
+        retry=True,
+        retry_after=again_at,
+        checked_at=at,
+        attempts=0,
+    )
+
+
 def as_cached(verdict: Verdict, *, given: str) -> Verdict:
     """The same verdict for somebody who asks again."""
     return replace(verdict, input=given, cached=True)

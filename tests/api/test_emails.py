@@ -11,6 +11,8 @@ from core.settings import RedisSettings
 from db.sessions import SERVICE
 from domain import suppressions
 from domain.credits import movements
+from domain.emails.working import Desk
+from domain.validator.validate import Validator
 from tests.lab.laboratory import laboratory
 from tests.lab.servers import OK, MailServer
 
@@ -71,11 +73,11 @@ async def test_a_verdict_costs_a_credit_once(lab, ask, balance, rows):
 
 
 async def test_unknown_and_bad_input_are_free(lab, ask, balance, rows):
-    await lab.domain("corp-lab.com", MailServer(other="450 4.2.0 Greylisted"))
+    await lab.domain("corp-lab.com", MailServer(other="550 5.7.1 Delivery not authorized"))
     before = await balance()
     unknown = await ask("/v1/emails/validate", {"email": "anna@corp-lab.com"})
-    assert (unknown.json()["is_reachable"], unknown.json()["sub_status"]) == ("unknown", "greylisted")
-    assert unknown.json()["retry_after"]
+    assert (unknown.json()["is_reachable"], unknown.json()["sub_status"]) == ("unknown", "policy_rejected")
+    assert unknown.json()["retry_after"] is None
     connections = lab.connections
     for bad in (
         "nobody",
@@ -89,6 +91,17 @@ async def test_unknown_and_bad_input_are_free(lab, ask, balance, rows):
     assert lab.connections == connections
     assert await balance() == before
     assert await rows("email_validation_logs") == 1
+
+
+async def test_what_is_refused_for_now_is_held_and_not_spent(lab, ask, ann, balance):
+    await lab.domain("corp-lab.com", MailServer(other="450 4.2.0 Greylisted"))
+    before = await balance()
+    unknown = (await ask("/v1/emails/validate", {"email": "anna@corp-lab.com"})).json()
+    assert (unknown["sub_status"], unknown["state"], unknown["credits"]) == ("greylisted", "retrying", 0)
+    shown = (await ann("GET", f"/v1/emails/{unknown['id']}")).json()
+    assert shown["retry_after"] == unknown["retry_after"]
+    assert (await ann("GET", "/v1/credits")).json()["held"] == 1
+    assert await balance() == before - 1
 
 
 async def test_property_20_parallel_calls_are_charged_once(lab, ask, balance, rows):
@@ -252,7 +265,107 @@ async def test_a_search_that_cannot_be_made_is_refused_and_free(lab, ask, balanc
 async def test_earlier_answers_are_the_asker_s_alone(lab, ask, bob, ann):
     await lab.domain("corp-lab.com", MailServer({"anna": OK}))
     told = (await ask("/v1/emails/validate", {"email": "anna@corp-lab.com"})).json()
-    path = f"/v1/emails/validate/{told['id']}"
-    assert (await ann("GET", path)).json() == told
+    path = f"/v1/emails/{told['id']}"
+    shown = (await ann("GET", path)).json()
+    assert (shown["kind"], shown["state"], shown["validation"], shown["finding"]) == (
+        "validate",
+        "done",
+        told,
+        None,
+    )
     assert (await bob("GET", path)).status_code == 404
-    assert (await ann("GET", "/v1/emails/find/1")).status_code == 404
+    assert (await ann("GET", "/v1/emails/17")).status_code == 404
+
+
+async def test_a_caller_waits_so_long_and_then_polls(lab, api_settings, run_app, ann, db):
+    await lab.domain("slow-lab.com", MailServer({"anna": OK}, delay_s=0.3))
+    mail = replace(lab.settings, caller_timeout_s=0.3)
+    app = create_app(replace(api_settings, validator=mail, redis=RedisSettings()))
+    async with db.transaction(SERVICE) as session:
+        await movements.grant(session, user_id=ann.id, amount=50, reference="test", reason="a test")
+    async with run_app(app) as client:
+        for path, body in (
+            ("/v1/emails/validate", {"email": "anna@slow-lab.com"}),
+            ("/v1/emails/find", {"first_name": "Anna", "last_name": "Roth", "domain": "slow-lab.com"}),
+        ):
+            answer = await client.post(path, json=body, headers=ann.headers)
+            assert answer.status_code == 202, answer.text
+            told = answer.json()
+            assert (told["state"], told["credits"]) == ("waiting", 0)
+            assert told["retry_after"]
+            shown = (await ann("GET", f"/v1/emails/{told['id']}")).json()
+            assert (shown["state"], shown["error"]) == ("waiting", None)
+
+
+@pytest.fixture
+def work(lab, api_settings, db):
+    """The worker's part."""
+    settings = replace(api_settings, validator=lab.settings, redis=RedisSettings())
+
+    async def run():
+        desk = Desk(settings, db, Validator(settings.validator))
+        while await desk.fill():
+            await desk.empty()
+
+    return run
+
+
+async def test_a_job_from_its_price_to_its_table(lab, ask, ann, bob, work):
+    await lab.domain("corp-lab.com", MailServer({"anna": OK}))
+    body = {"kind": "validate", "csv": "email\nanna@corp-lab.com\n=cmd@corp-lab.com\nnobody\n"}
+    price = await ask("/v1/emails/jobs/dry-run", body)
+    assert price.status_code == 200, price.text
+    assert (price.json()["accepted"], price.json()["credits_at_most"]) == (2, 2)
+    assert price.json()["refusals"][0]["row"] == 3
+    made = await ask("/v1/emails/jobs", body, **{"Idempotency-Key": "job-1"})
+    again = await ask("/v1/emails/jobs", body, **{"Idempotency-Key": "job-1"})
+    assert (made.status_code, made.json()) == (202, again.json())
+    path = f"/v1/emails/jobs/{made.json()['id']}"
+    await work()
+    done = (await ann("GET", path)).json()
+    assert (done["status"], done["credits"], done["counts"]["failed"]) == ("done", 2, 1)
+    assert (await ann("GET", "/v1/emails/jobs")).json()["results"] == [done]
+    table = await ann("GET", f"{path}/results")
+    lines = table.text.splitlines()
+    assert table.headers["content-type"].startswith("text/csv")
+    assert lines[1].startswith('"1","anna@corp-lab.com","safe","valid"')
+    assert lines[2].startswith('"2","\'=cmd@corp-lab.com","invalid"')
+    assert "is not of the form" in lines[3]
+    for method, foreign in (("GET", path), ("GET", f"{path}/results"), ("POST", f"{path}/cancel")):
+        assert (await bob(method, foreign)).status_code == 404
+    assert (await ann("POST", f"{path}/cancel")).json()["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"emails": ["a@b.com"], "people": [{"contact_id": 1}]},
+        {"emails": ["a@b.com"], "kind": "validate"},
+        {"csv": "email\na@b.com"},
+        {"csv": "what\never", "kind": "find"},
+        {"emails": []},
+        {"emails": ["a@b.com"] * 10_001},
+    ],
+)
+async def test_a_job_that_is_none_is_refused(ask, rows, body):
+    for path in ("/v1/emails/jobs", "/v1/emails/jobs/dry-run"):
+        refused = await ask(path, body)
+        assert refused.status_code == 422
+        assert refused.json()["errors"]
+    assert await rows("email_jobs") == 0
+
+
+@pytest.mark.parametrize("path", ["/functions/v1/", "/functions/"])
+async def test_functions_answer_as_the_api_does(lab, ask, balance, colleagues, path):
+    await lab.domain("corp-lab.com", MailServer({"flange": OK}))
+    before = await balance()
+    checked = await ask(f"{path}validate-email", {"email": "flange@corp-lab.com"})
+    assert (checked.status_code, checked.json()["is_reachable"]) == (200, "safe")
+    found = await ask(f"{path}email-finder", {"contact_id": colleagues}, **{"Idempotency-Key": "once"})
+    again = await ask(f"{path}email-finder", {"contact_id": colleagues}, **{"Idempotency-Key": "once"})
+    assert found.json()["email"] == "flange@corp-lab.com"
+    assert found.json() == again.json()
+    assert await balance() == before - 3
+    refused = await ask(f"{path}email-finder", {"first_name": "", "domain": "corp-lab.com"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")

@@ -36,6 +36,7 @@ class MailServer:
     raw: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object] | None = None
     lines: list[str] = field(default_factory=list)
     sessions: list[list[str]] = field(default_factory=list)
+    peers: list[str] = field(default_factory=list)
     connections: int = 0
     now_open: int = 0
     most_open: int = 0
@@ -45,6 +46,7 @@ class MailServer:
         self.now_open += 1
         self.most_open = max(self.most_open, self.now_open)
         self.sessions.append([])
+        self.peers.append(writer.get_extra_info("peername")[0])
         try:
             if self.raw is not None:
                 await self.raw(reader, writer)

@@ -1,6 +1,7 @@
 """The validator against a laboratory of real servers: the properties of a validator that can be trusted."""
 
 import asyncio
+import resource
 import time
 from datetime import timedelta
 
@@ -216,6 +217,58 @@ async def test_property_13_a_second_look_up_is_never_made(lab):
     assert server.connections == 2
 
 
+async def test_property_13_through_a_chain_of_aliases(lab):
+    for number in range(4):
+        lab.zone.add(f"a{number}.evil-lab.com", CNAME=[f"a{number + 1}.evil-lab.com."])
+    lab.zone.add("a4.evil-lab.com", A=["10.0.0.8"])
+    lab.zone.add("evil-lab.com", MX=["10 a0.evil-lab.com."])
+    assert says(await lab.validator().validate("a@evil-lab.com")) == ("unknown", "blocked_address")
+    lab.zone.add("a4.evil-lab.com", CNAME=["a0.evil-lab.com."])
+    del lab.zone.records["a4.evil-lab.com", "A"]
+    assert says(await lab.validator().validate("a@evil-lab.com")) == ("unknown", "dns_error")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1.", "2130706433.", "localhost.", "0x7f000001."])
+async def test_property_13_a_number_for_a_name_is_looked_up_as_a_name(lab, host):
+    server = MailServer(other=OK)
+    await lab.host(server)
+    lab.zone.add("evil-lab.com", MX=[f"10 {host}"])
+    assert (await lab.validator().validate("a@evil-lab.com")).is_reachable != "safe"
+    assert server.connections == 0
+
+
+async def test_property_13_of_a_host_s_numbers_only_the_public_ones(lab):
+    server = MailServer({"anna": OK})
+    good = await lab.host(server)
+    lab.zone.add("half-lab.com", A=["10.0.0.9", good, "192.168.0.1"])
+    assert says(await lab.validator().validate("anna@half-lab.com")) == ("safe", None)
+
+
+async def _by_the_byte(reader, writer):
+    """Replies of several lines, byte by byte, in an old encoding."""
+
+    async def say(data):
+        for byte in data:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    await say(b"220-mx\r\n220 ready\r\n")
+    while line := await reader.readline():
+        verb = line[:4]
+        if verb == b"RCPT":
+            await say("550-5.1.1 Boîte\r\n550 5.1.1 inexistante\r\n".encode("latin-1"))
+        else:
+            await say(b"250-2.0.0 one\n250 2.0.0 two\r\n")
+
+
+async def test_property_11_pieces_and_encodings_of_a_reply_change_nothing(lab):
+    await lab.domain("slow-lab.com", MailServer(raw=_by_the_byte))
+    verdict = await lab.validator().validate("anna@slow-lab.com")
+    assert says(verdict) == ("invalid", "mailbox_not_found")
+    assert verdict.smtp_reply.text == "5.1.1 Bo\ufffdte 5.1.1 inexistante"
+
+
 async def _tarpit(reader, writer):
     writer.write(b"220-patience\r\n")
     while True:
@@ -249,8 +302,10 @@ async def _silent(reader, writer):
 async def test_property_14_every_call_ends_in_time(lab, raw):
     await lab.domain("slow-lab.com", MailServer(raw=raw))
     started = time.monotonic()
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     verdict = await lab.validator(greeting_timeout_s=60.0, total_timeout_s=1.5).validate("a@slow-lab.com")
     assert time.monotonic() - started < 2.5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 50_000
     assert verdict.is_reachable == "unknown"
     assert verdict.sub_status in {"timeout", "protocol_error"}
 

@@ -1,0 +1,1 @@
+"""Addresses checked and found for users: asked, tried again while it helps, paid once, logged once."""
