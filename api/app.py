@@ -16,6 +16,7 @@ from api.limits import TooManyRequests
 from api.operations import Operation, handlers
 from api.routes import (
     alerts,
+    billing,
     contacts,
     description,
     email_jobs,
@@ -51,6 +52,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *organizations.OPERATIONS,
     *hidden.OPERATIONS,
     *credit_routes.OPERATIONS,
+    *billing.OPERATIONS,
     *imports.OPERATIONS,
     *emails.OPERATIONS,
     *email_jobs.OPERATIONS,

@@ -34,6 +34,8 @@ _TAGS: Final = {
     "Organizations": "Companies: read, and keep by hand.",
     "Hidden": "Records a user does not want to see again.",
     "Credits": "What things cost, what there is, what became of it, and unlocking addresses.",
+    "Billing": "Buying credits and plans.",
+    "Functions": "What other services call, and the clients of edge functions.",
     "Imports": "Files of contacts and organizations, for administrators.",
     "Usage": "What has been used of the limits.",
     "Health": "Whether the parts of this installation work.",

@@ -10,6 +10,8 @@ from api.auth import Authenticator
 from api.limits import Limiter
 from core.settings import Settings
 from db.sessions import Database
+from domain.billing.cloud import Cloud
+from domain.billing.gateway import open_cloud
 from domain.validator.shared import open_validator
 from domain.validator.validate import Validator
 from search.engine import Searcher
@@ -28,6 +30,7 @@ class Services:
     authenticator: Authenticator
     limiter: Limiter
     validator: Validator
+    cloud: Cloud
 
 
 @asynccontextmanager
@@ -38,7 +41,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     searcher = Searcher(settings, database, opensearch)
     limiter = Limiter(settings)
     try:
-        async with open_validator(settings) as validator:
+        async with (
+            open_validator(settings) as validator,
+            open_cloud(settings.billing) as cloud,
+        ):
             yield Services(
                 settings=settings,
                 database=database,
@@ -47,6 +53,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 authenticator=Authenticator(settings.auth, database),
                 limiter=limiter,
                 validator=validator,
+                cloud=cloud,
             )
     finally:
         await limiter.close()

@@ -19,6 +19,7 @@ COMMANDS = {
     "token": "cli.token:token",
     "emails": "cli.emails:emails",
     "credits": "cli.credits:credits_",
+    "billing": "cli.billing:billing",
     "serve": "cli.serve:serve",
     "work": "cli.work:work",
     "run": "cli.run:run",

@@ -193,6 +193,45 @@ class ExportSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BillingSettings:
+    """Stripe sells the credits; without a key nothing is sold and everything else works."""
+
+    stripe_key: str = setting(
+        "STRIPE_API_KEY", "", "secret or restricted key of Stripe; empty: nothing is sold", secret=True
+    )
+    webhook_secrets: str = setting(
+        "STRIPE_WEBHOOK_SECRETS",
+        "",
+        "signing secrets of the webhook, comma-separated while one takes the other's place",
+        secret=True,
+    )
+    stripe_url: str = setting("STRIPE_API_URL", "", "where Stripe's API is; empty: at Stripe")
+    mark: str = setting(
+        "LEADFUEL_BILLING_MARK", "leadfuel", "word by which this installation knows its own at Stripe"
+    )
+    currency: str = setting("LEADFUEL_CURRENCY", "usd", "currency of all prices, as three letters")
+    return_url: str = setting(
+        "LEADFUEL_BILLING_URL", "", "page that people come back to from Stripe; empty: LEADFUEL_PUBLIC_URL"
+    )
+    tax: int = setting("STRIPE_TAX", 0, "1 lets Stripe compute and add taxes")
+    alert_email: str = setting(
+        "LEADFUEL_ALERT_EMAIL", "", "who is mailed when books or payments need a look; empty: administrators"
+    )
+    admin_credits_per_day: int = setting(
+        "LEADFUEL_ADMIN_CREDITS_PER_DAY", 10_000, "credits an administrator may give away in 24 hours"
+    )
+
+    @property
+    def livemode(self) -> bool:
+        """Whether the key is one that moves real money."""
+        return "_live_" in self.stripe_key
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.webhook_secrets.split(",") if part.strip())
+
+
+@dataclass(frozen=True, slots=True)
 class StackSettings:
     home: Path = setting("LEADFUEL_HOME", Path(".leadfuel"), "folder of the embedded services' data")
     opensearch_heap_mb: int = setting(
@@ -220,6 +259,7 @@ class Settings:
     mail: MailSettings = MailSettings()
     validator: ValidatorSettings = ValidatorSettings()
     exports: ExportSettings = ExportSettings()
+    billing: BillingSettings = BillingSettings()
     stack: StackSettings = StackSettings()
 
     @classmethod
@@ -258,6 +298,8 @@ def _check(settings: Settings) -> None:
         "OPENSEARCH_URL": (settings.opensearch.url, ("http", "https")),
         "REDIS_URL": (settings.redis.url, ("redis", "rediss", "unix")),
         "SMTP_URL": (settings.mail.smtp_url, ("smtp", "smtps")),
+        "STRIPE_API_URL": (settings.billing.stripe_url, ("http", "https")),
+        "LEADFUEL_BILLING_URL": (settings.billing.return_url, ("http", "https")),
     }
     for env, (url, allowed) in schemes.items():
         if url and urlsplit(url).scheme not in allowed:
@@ -265,3 +307,7 @@ def _check(settings: Settings) -> None:
     secret = settings.auth.jwt_secret
     if secret and len(secret) < 32:
         raise BadSetting("LEADFUEL_JWT_SECRET must have at least 32 characters.")
+    if settings.billing.stripe_key and not settings.billing.secrets:
+        raise BadSetting(
+            "With a STRIPE_API_KEY there must be STRIPE_WEBHOOK_SECRETS, or payments go unheard."
+        )

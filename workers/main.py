@@ -26,7 +26,7 @@ from indexer import sweep
 from indexer.feed import Feed
 from indexer.heartbeat import Heart
 from workers import housekeeping, relay
-from workers.jobs import alerts, emails, exports, imports, lists
+from workers.jobs import alerts, billing, emails, exports, imports, lists
 from workers.supervise import Loop, supervise
 
 log = get_logger(__name__)
@@ -44,6 +44,9 @@ JOBS: Mapping[str, Job] = {
     lists.INVITE: lists.invite,
     lists.CHANGE: lists.change,
     exports.NAME: exports.run,
+    billing.EVENT: billing.event,
+    billing.ALARM: billing.alarm,
+    billing.LETTER: billing.letter,
 }
 
 
@@ -75,6 +78,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     loops["alerts"] = lambda stopping: alerts.run(settings, db, stopping)
     loops["emails"] = lambda stopping: emails.run(settings, db, stopping)
     loops["expiry"] = lambda stopping: exports.expire(settings, db, stopping)
+    if settings.billing.stripe_key:
+        loops["payments"] = lambda stopping: billing.catch_up(settings, db, stopping)
     loops["housekeeping"] = lambda stopping: housekeeping.run(db, feed, stopping)
     log.info("working", loops=sorted(loops))
     try:

@@ -2,6 +2,17 @@
 
 from db.models.accounts import plans, users
 from db.models.base import metadata
+from db.models.billing import (
+    billing_checkouts,
+    billing_cursors,
+    billing_customers,
+    billing_events,
+    billing_payments,
+    billing_prices,
+    billing_subscriptions,
+    credit_packs,
+    plan_changes,
+)
 from db.models.contacts import contacts
 from db.models.credits import (
     credit_grants,
@@ -55,12 +66,20 @@ from db.models.vocabulary import vocabulary_terms
 __all__ = [
     "alert_position",
     "applied",
+    "billing_checkouts",
+    "billing_cursors",
+    "billing_customers",
+    "billing_events",
+    "billing_payments",
+    "billing_prices",
+    "billing_subscriptions",
     "company_fanout",
     "contact_sources",
     "contacts",
     "credit_grants",
     "credit_holds",
     "credit_ledger",
+    "credit_packs",
     "credit_purchases",
     "dead_letters",
     "email_finder_logs",
@@ -96,6 +115,7 @@ __all__ = [
     "organization_sources",
     "organizations",
     "outbox",
+    "plan_changes",
     "plans",
     "search_dirty",
     "sources",

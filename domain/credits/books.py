@@ -80,6 +80,8 @@ class Books:
     created_at: datetime
     monthly_credits: int
     rollover_credits: int
+    # Whether months are paid for, and so begin with an invoice instead of a day.
+    is_subscribed: bool
     frozen_because: str | None
     balance: int
     owed: int
@@ -107,11 +109,13 @@ class Books:
                 needed=credits_,
             )
 
-    def take(self, kind: Kind, reference: str, credits_: int, **about: Any) -> Entry:
-        """Take credits out of the grants, in the order in which they are spent."""
+    def take(
+        self, kind: Kind, reference: str, credits_: int, *, first: int | None = None, **about: Any
+    ) -> Entry:
+        """Take credits out of the grants, in the order in which they are spent; out of `first` before."""
         taken: dict[int, int] = {}
         left = credits_
-        for grant in self.grants:
+        for grant in sorted(self.grants, key=lambda grant: grant.id != first):
             part = min(left, grant.remaining)
             if part:
                 taken[grant.id] = -part
@@ -155,6 +159,9 @@ async def lock(session: AsyncSession, *, user_id: UserId) -> Books:
             SELECT u.credit_balance, u.credits_owed, u.credits_frozen_because, u.created_at,
                    p.monthly_credits,
                    CAST(coalesce(p.features ->> 'rollover_credits', '0') AS integer) AS rollover_credits,
+                   EXISTS (SELECT FROM app.billing_subscriptions AS s
+                           WHERE s.user_id = u.id AND s.status IN ('trialing', 'active', 'past_due'))
+                       AS is_subscribed,
                    app.now() AS now
             FROM app.users AS u JOIN app.plans AS p ON p.id = u.plan_id
             WHERE u.id = :user_id FOR NO KEY UPDATE OF u
@@ -182,6 +189,7 @@ async def lock(session: AsyncSession, *, user_id: UserId) -> Books:
         created_at=row.created_at,
         monthly_credits=row.monthly_credits,
         rollover_credits=row.rollover_credits,
+        is_subscribed=row.is_subscribed,
         frozen_because=row.credits_frozen_because,
         balance=row.credit_balance,
         owed=row.credits_owed,

@@ -1,8 +1,9 @@
 """What a plan gives every month, and how an account is brought up to date.
 
-A month begins on the day of the month on which the user signed up, or on the last day of a shorter month,
-at 00:00 UTC; so leap days and daylight saving move nothing. Its grant has the month in its business key:
-however often and however late this runs, there is one for a month.
+A month that is paid for begins with its invoice, which is its business key. Any other begins on the day of
+the month on which the user signed up, or on the last day of a shorter month, at 00:00 UTC; so leap days and
+daylight saving move nothing. Its grant has the month in its business key: however often and however late
+this runs, there is one for a month.
 """
 
 import calendar
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.ids import UserId
 from domain.credits import books
-from domain.credits.books import Books
+from domain.credits.books import Books, Entry, Grant
 
 
 async def open_account(session: AsyncSession, *, user_id: UserId) -> Books:
@@ -57,9 +58,13 @@ async def due(
                            WHERE g.user_id = u.id AND g.remaining > 0 AND g.expires_at <= app.now())
                 OR EXISTS (SELECT FROM app.credit_holds AS h
                            WHERE h.user_id = u.id AND h.state = 'reserved' AND h.expires_at <= app.now())
-                OR (p.monthly_credits > 0 AND NOT EXISTS (
+                OR (p.monthly_credits > 0
+                    AND NOT EXISTS (
                         SELECT FROM app.credit_grants AS g
-                        WHERE g.user_id = u.id AND g.source = 'plan' AND g.expires_at > app.now())))
+                        WHERE g.user_id = u.id AND g.source = 'plan' AND g.expires_at > app.now())
+                    AND NOT EXISTS (
+                        SELECT FROM app.billing_subscriptions AS s
+                        WHERE s.user_id = u.id AND s.status IN ('trialing', 'active', 'past_due'))))
             ORDER BY u.id LIMIT :limit
             """
         ),
@@ -68,9 +73,41 @@ async def due(
     return [UserId(user_id) for user_id in found]
 
 
+async def paid_month(
+    session: AsyncSession,
+    *,
+    user_id: UserId,
+    credits_: int,
+    rollover_credits: int,
+    reference: str,
+    ends_at: datetime,
+    is_renewal: bool,
+) -> Entry:
+    """The credits of a month that was paid for; the same reference again is the same month.
+
+    A renewal closes the month before, whose grants may still run, and carries over what the plan lets pass.
+    """
+    account = await open_account(session, user_id=user_id)
+    done = await books.find(session, user_id=user_id, kind="granted", reference=reference)
+    if done is not None:
+        return done
+    left = 0
+    if is_renewal:
+        for grant in account.grants:
+            if grant.remaining and grant.source in {"plan", "rollover"}:
+                left += grant.remaining
+                _write_off(account, grant, because=reference)
+    await _begin(
+        session, account, reference=reference, amount=credits_, kept=min(left, rollover_credits), end=ends_at
+    )
+    entry = next(each for each in account.entries if each.reference == reference and each.kind == "granted")
+    await books.write(session, account)
+    return entry
+
+
 async def _renew(session: AsyncSession, account: Books) -> None:
     """Grant this month's credits if they have not been, and carry over what the plan lets pass."""
-    if not account.monthly_credits:
+    if not account.monthly_credits or account.is_subscribed:
         return
     start, end = month_of(account.now, anchor=account.created_at)
     reference = f"month:{start:%Y-%m-%d}"
@@ -83,21 +120,19 @@ async def _renew(session: AsyncSession, account: Books) -> None:
     )
     expire(account, because=reference)
     kept = min(left, account.rollover_credits)
-    if kept:
-        grant_id = await books.new_grant(
-            session,
-            account,
-            source="rollover",
-            reference=f"rollover:{start:%Y-%m-%d}",
-            amount=kept,
-            expires_at=end,
-        )
-        account.add("granted", f"rollover:{start:%Y-%m-%d}", kept, grants={grant_id: kept}, action="rollover")
-    amount = account.monthly_credits
-    grant_id = await books.new_grant(
-        session, account, source="plan", reference=reference, amount=amount, expires_at=end
-    )
-    account.add("granted", reference, amount, grants={grant_id: amount}, action="plan")
+    await _begin(session, account, reference=reference, amount=account.monthly_credits, kept=kept, end=end)
+
+
+async def _begin(
+    session: AsyncSession, account: Books, *, reference: str, amount: int, kept: int, end: datetime
+) -> None:
+    """A month's own grant, and the one of what is carried over."""
+    for source, name, credits_ in (("rollover", f"rollover:{reference}", kept), ("plan", reference, amount)):
+        if credits_:
+            grant_id = await books.new_grant(
+                session, account, source=source, reference=name, amount=credits_, expires_at=end
+            )
+            account.add("granted", name, credits_, grants={grant_id: credits_}, action=source)
     account.repay(reference)
 
 
@@ -107,8 +142,12 @@ def expire(account: Books, *, because: str) -> None:
     """
     for grant in account.grants:
         if grant.remaining and grant.expires_at and grant.expires_at <= account.now:
-            reference = f"grant:{grant.id}:{because}"
-            account.add("expired", reference, -grant.remaining, grants={grant.id: -grant.remaining})
+            _write_off(account, grant, because=because)
+
+
+def _write_off(account: Books, grant: Grant, *, because: str) -> None:
+    reference = f"grant:{grant.id}:{because}"
+    account.add("expired", reference, -grant.remaining, grants={grant.id: -grant.remaining})
 
 
 async def _return_stale_holds(session: AsyncSession, account: Books) -> None:

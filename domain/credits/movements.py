@@ -13,6 +13,7 @@ from core.ids import ContactId, UserId
 from core.prices import Action
 from domain.credits import books
 from domain.credits.books import Books, Entry
+from domain.credits.errors import OutOfCredits
 from domain.credits.months import open_account
 
 MAX_AMOUNT = 1_000_000
@@ -135,35 +136,31 @@ async def refund(session: AsyncSession, *, user_id: UserId, reference: str, reas
     return await _written(session, account, entry)
 
 
-async def claw_back(session: AsyncSession, *, user_id: UserId, payment: str, total: int) -> Entry | None:
+async def claw_back(
+    session: AsyncSession, *, user_id: UserId, payment: str, total: int, grant: str | None = None
+) -> Entry | None:
     """Take back credits of a payment that was returned, up to a cumulative total; None when that is done.
 
     Refunds and disputes of one payment come in any order, in parts and more than once: what counts is the
-    highest total so far. What has been spent already becomes a debt, which the next credits pay.
+    highest total so far. The credits of the payment's own `grant` go first. What has been spent already
+    becomes a debt, which the next credits pay.
     """
     _check(total)
     account = await open_account(session, user_id=user_id)
-    taken: int = (
-        await session.execute(
-            text(
-                """
-                SELECT coalesce(sum(owed_delta - delta), 0) FROM app.credit_ledger
-                WHERE user_id = :user_id AND kind IN ('clawed_back', 'restored')
-                  AND details ->> 'payment' = :payment
-                """
-            ),
-            {"user_id": user_id, "payment": payment},
-        )
-    ).scalar_one()
+    taken, times = await _taken(session, user_id=user_id, payment=payment)
     due = total - taken
     if due <= 0:
         return None
-    times: int = await _times(session, user_id=user_id, payment=payment)
     now = min(due, account.balance)
+    own = await session.scalar(
+        text("SELECT id FROM app.credit_grants WHERE user_id = :user_id AND reference = :reference"),
+        {"user_id": user_id, "reference": grant},
+    )
     entry = account.take(
         "clawed_back",
         f"{payment}:{times + 1}",
         now,
+        first=own,
         owed_delta=due - now,
         details={"payment": payment, "total": total},
     )
@@ -171,45 +168,55 @@ async def claw_back(session: AsyncSession, *, user_id: UserId, payment: str, tot
     return entry
 
 
-async def restore(session: AsyncSession, *, user_id: UserId, payment: str) -> Entry | None:
-    """Give back what was clawed back of a payment: the dispute is won. None when there is nothing to give."""
+async def restore(session: AsyncSession, *, user_id: UserId, payment: str, down_to: int = 0) -> Entry | None:
+    """Give back what was clawed back of a payment beyond `down_to`: a dispute is won, or a refund has failed.
+    None when there is nothing to give.
+    """
     account = await open_account(session, user_id=user_id)
-    taken: int = (
-        await session.execute(
-            text(
-                """
-                SELECT coalesce(sum(owed_delta - delta), 0) FROM app.credit_ledger
-                WHERE user_id = :user_id AND kind IN ('clawed_back', 'restored')
-                  AND details ->> 'payment' = :payment
-                """
-            ),
-            {"user_id": user_id, "payment": payment},
-        )
-    ).scalar_one()
-    if taken <= 0:
+    taken, times = await _taken(session, user_id=user_id, payment=payment)
+    due = taken - down_to
+    if due <= 0:
         return None
-    times = await _times(session, user_id=user_id, payment=payment)
     reference = f"{payment}:{times + 1}"
     grant_id = await books.new_grant(
-        session, account, source="purchase", reference=f"restored:{reference}", amount=taken
+        session, account, source="purchase", reference=f"restored:{reference}", amount=due
     )
-    entry = account.add("restored", reference, taken, grants={grant_id: taken}, details={"payment": payment})
+    entry = account.add("restored", reference, due, grants={grant_id: due}, details={"payment": payment})
     return await _written(session, account, entry)
 
 
-async def _times(session: AsyncSession, *, user_id: UserId, payment: str) -> int:
-    """How many entries there are about the return of a payment."""
+async def adjust(
+    session: AsyncSession, *, user_id: UserId, amount: int, reference: str, reason: str, actor_id: UserId
+) -> Entry:
+    """Take credits away by hand, as many as there are at the most; the reason stands in the ledger."""
+    _check(amount)
+    account = await open_account(session, user_id=user_id)
+    done = await books.find(session, user_id=user_id, kind="adjusted", reference=reference)
+    if done is not None:
+        return done
+    if account.balance < amount:
+        raise OutOfCredits(
+            f"The account has {account.balance} credits.", balance=account.balance, needed=amount
+        )
+    entry = account.take("adjusted", reference, amount, actor_id=actor_id, details={"reason": reason})
+    await books.write(session, account)
+    return entry
+
+
+async def _taken(session: AsyncSession, *, user_id: UserId, payment: str) -> tuple[int, int]:
+    """How many credits of a payment have been taken back, less those restored, and by how many entries."""
     found = await session.execute(
         text(
             """
-            SELECT count(*) FROM app.credit_ledger
+            SELECT coalesce(sum(owed_delta - delta), 0), count(*) FROM app.credit_ledger
             WHERE user_id = :user_id AND kind IN ('clawed_back', 'restored')
               AND details ->> 'payment' = :payment
             """
         ),
         {"user_id": user_id, "payment": payment},
     )
-    return int(found.scalar_one())
+    taken, times = found.one()
+    return int(taken), int(times)
 
 
 async def _written(session: AsyncSession, account: Books, entry: Entry) -> Entry:

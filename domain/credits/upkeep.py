@@ -3,6 +3,7 @@
 from core.ids import UserId
 from core.logs import get_logger
 from db.sessions import SERVICE, Database
+from domain import alarms
 from domain.credits import months, reconcile
 from domain.credits.reconcile import Difference
 
@@ -33,6 +34,18 @@ async def bring_up_to_date(db: Database) -> int:
 async def watch(db: Database) -> list[Difference]:
     """Compare all books, and say it loudly where they differ."""
     found = await compare(db)
+    if found:
+        async with db.transaction(SERVICE) as session:
+            await alarms.ring(
+                session,
+                key="books",
+                subject="the books of credits do not agree",
+                paragraphs=[
+                    "Spending is stopped for the accounts that differ:",
+                    *(str(difference) for difference in found[:50]),
+                    "Find out why, correct it by an entry, then `leadfuel credits release`.",
+                ],
+            )
     for difference in found:
         log.error(
             "the books do not agree: spending is stopped",
