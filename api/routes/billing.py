@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from api import body as intake
 from api.body import TooLarge
+from api.faces.functions import function
 from api.operations import Call, Operation, operation
 from core.errors import Invalid, NotFound
 from db.sessions import SERVICE
@@ -216,10 +217,8 @@ async def resume_subscription(call: Call) -> SubscriptionAnswer:
     return await _set_cancelled(call, cancelled=False)
 
 
-@operation(
-    "POST",
-    "/functions/stripe-webhook",
-    tag="Functions",
+@function(
+    "stripe-webhook",
     summary="What Stripe tells",
     access="public",
     errors=(BadSignature, BadEvent, NotFound, TooLarge),
@@ -228,23 +227,6 @@ async def take_event(call: Call) -> Received:
     """For Stripe alone: each delivery is signed. It is stored and answered, and acted upon afterwards; the
     same one again is answered the same and does nothing.
     """
-    return await _take(call)
-
-
-@operation(
-    "POST",
-    "/functions/v1/stripe-webhook",
-    tag="Functions",
-    summary="What Stripe tells",
-    access="public",
-    errors=(BadSignature, BadEvent, NotFound, TooLarge),
-)
-async def take_event_v1(call: Call) -> Received:
-    """The same under the path of edge functions."""
-    return await _take(call)
-
-
-async def _take(call: Call) -> Received:
     settings = call.services.settings.billing
     database = call.services.database
     # The bytes as they came: a signature is over nothing else.
@@ -295,5 +277,4 @@ OPERATIONS: Final[list[Operation]] = [
     cancel_subscription,
     resume_subscription,
     take_event,
-    take_event_v1,
 ]

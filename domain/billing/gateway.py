@@ -58,7 +58,7 @@ async def open_cloud(settings: BillingSettings) -> AsyncIterator[Cloud]:
     try:
         yield StripeCloud(settings, client)
     finally:
-        await client.close_async()
+        await client.close_async()  # type: ignore[no-untyped-call]
 
 
 class StripeCloud:

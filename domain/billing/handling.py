@@ -84,7 +84,7 @@ async def _read_again(db: Database, cloud: Cloud, event: Event, said: Json) -> F
     except Missing:
         if kind == "charge":
             raise Ignore("there is no such charge") from None
-        log.info("an object is read from its event, for there is none any more", event=event.type)
+        log.info("an object is read from its event: there is none any more", **{"event.type": event.type})
     return Found(said, event.happened_at)
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 import msgspec
 from sqlalchemy import Row, text
@@ -172,7 +172,8 @@ async def get(session: AsyncSession, *, event_id: str) -> tuple[Event, dict[str,
     row = found.one_or_none()
     if row is None:
         raise NotFound(f"There is no event {event_id!r}.")
-    return Event(*row[:-1]), row.payload
+    *columns, payload = row
+    return Event(*columns), payload
 
 
 async def page(
@@ -285,8 +286,7 @@ def _parts(event: Mapping[str, Any]) -> dict[str, Any]:
         except ValueError:
             moment = None
     else:
-        is_whole = isinstance(created, int) and not isinstance(created, bool)
-        moment = datetime.fromtimestamp(created, UTC) if is_whole and 0 < created < 2**33 else None
+        moment = datetime.fromtimestamp(created, UTC) if _is_moment(created) else None
     version = event.get("api_version")
     if (
         event.get("object") not in {"event", "v2.core.event"}
@@ -312,6 +312,10 @@ def _object_of(event: Mapping[str, Any]) -> Mapping[str, Any]:
     data = event.get("data")
     found = data.get("object") if isinstance(data, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def _is_moment(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**33
 
 
 def _is_name(value: Any) -> bool:

@@ -192,7 +192,7 @@ def invoice(given: Json) -> Invoice:
 
 
 def subscription(given: Json) -> Subscription:
-    items = _mapping(given.get("items")).get("data") or ()
+    items: Sequence[Any] = _mapping(given.get("items")).get("data") or ()
     if len(items) != 1:
         raise Unreadable(f"A subscription has one item; this has {len(items)}.")
     item = _mapping(items[0])

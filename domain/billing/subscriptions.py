@@ -72,7 +72,7 @@ async def of_user(session: AsyncSession, *, user_id: UserId) -> Held | None:
     row = found.one_or_none()
     if row is None:
         return None
-    return Held(*row, change=await asked(session, subscription_id=row.id))
+    return Held(**row._mapping, change=await asked(session, subscription_id=row.id))  # noqa: SLF001 - SQLAlchemy's own API
 
 
 async def asked(session: AsyncSession, *, subscription_id: str) -> Change | None:

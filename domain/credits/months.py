@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.ids import UserId
 from domain.credits import books
-from domain.credits.books import Books, Entry, Grant
+from domain.credits.books import Books, Entry, Grant, Source
 
 
 async def open_account(session: AsyncSession, *, user_id: UserId) -> Books:
@@ -127,7 +127,11 @@ async def _begin(
     session: AsyncSession, account: Books, *, reference: str, amount: int, kept: int, end: datetime
 ) -> None:
     """A month's own grant, and the one of what is carried over."""
-    for source, name, credits_ in (("rollover", f"rollover:{reference}", kept), ("plan", reference, amount)):
+    parts: tuple[tuple[Source, str, int], ...] = (
+        ("rollover", f"rollover:{reference}", kept),
+        ("plan", reference, amount),
+    )
+    for source, name, credits_ in parts:
         if credits_:
             grant_id = await books.new_grant(
                 session, account, source=source, reference=name, amount=credits_, expires_at=end

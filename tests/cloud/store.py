@@ -1,7 +1,7 @@
-"""A Stripe of our own for tests: a small store of objects, what happens to them, and the events that tell of it.
+"""A Stripe of our own for tests: a store of objects, what happens to them, and the events that tell of it.
 
-Objects are kept in the present shape; `shaped` gives them as they were before 2025-03-31. `StoreCloud` answers
-the gateway's questions from the store in this process, `tests.cloud.server` by HTTP from another.
+Objects are kept in the present shape; `shaped` gives them as they were before 2025-03-31. `StoreCloud`
+answers the gateway's questions from the store in this process, `tests.cloud.server` by HTTP from another.
 """
 
 import copy
@@ -274,7 +274,9 @@ class Store:
     def charge_of(self, session_or_invoice):
         """The charge behind a checkout or an invoice."""
         found = self.get(session_or_invoice)
-        intent = found.get("payment_intent") or found["payments"]["data"][0]["payment"]["payment_intent"]["id"]
+        intent = (
+            found.get("payment_intent") or found["payments"]["data"][0]["payment"]["payment_intent"]["id"]
+        )
         return self.get(intent if isinstance(intent, str) else intent["id"])["latest_charge"]
 
     def _subscribe(self, session):
