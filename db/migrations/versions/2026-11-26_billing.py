@@ -6,7 +6,7 @@ All of it is the service's own. What Stripe tells is kept without names, address
 from alembic import op
 
 revision = "7a40c1d2e502"
-down_revision = "7a40c1d2e501"
+down_revision = "6c1f0e9a4d11"
 branch_labels = None
 depends_on = None
 
