@@ -172,8 +172,9 @@ async def get(session: AsyncSession, *, event_id: str) -> tuple[Event, dict[str,
     row = found.one_or_none()
     if row is None:
         raise NotFound(f"There is no event {event_id!r}.")
-    *columns, payload = row
-    return Event(*columns), payload
+    columns = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's own API
+    payload: dict[str, Any] = columns.pop("payload")
+    return Event(**columns), payload
 
 
 async def page(
