@@ -172,7 +172,7 @@ async def get(session: AsyncSession, *, event_id: str) -> tuple[Event, dict[str,
     row = found.one_or_none()
     if row is None:
         raise NotFound(f"There is no event {event_id!r}.")
-    columns = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's own API
+    columns: dict[str, Any] = {**row._mapping}  # noqa: SLF001 - SQLAlchemy's own API
     payload: dict[str, Any] = columns.pop("payload")
     return Event(**columns), payload
 
@@ -194,7 +194,7 @@ async def page(
         {"state": state, "before": before, "before_id": before_id, "limit": limit + 1},
     )
     rows: list[Row[Any]] = list(found.all())
-    events = [Event(*row) for row in rows[:limit]]
+    events = [Event(**row._mapping) for row in rows[:limit]]  # noqa: SLF001 - as above
     last = events[-1] if len(rows) > limit else None
     return Page(events, paging.encode(_LIST, (last.received_at, last.id)) if last else None)
 
