@@ -12,10 +12,13 @@ from litestar.exceptions import HTTPException
 from api import openapi, problems
 from api.edge import Edge
 from api.faces import functions
+from api.faces.jwks import show_jwks
 from api.limits import TooManyRequests
 from api.operations import Operation, handlers
 from api.routes import (
     alerts,
+    api_keys,
+    audit,
     billing,
     contacts,
     description,
@@ -35,6 +38,7 @@ from api.routes import (
     search_schema,
     suggest,
     usage,
+    users,
 )
 from api.routes import credits as credit_routes
 from api.services import open_services
@@ -42,6 +46,7 @@ from core import logs
 from core.errors import LeadFuelError
 from core.settings import ApiSettings, Settings
 from domain import tokens
+from domain.outside import issuers
 
 # Every noun's endpoints: the one place where they are registered.
 OPERATIONS: Final[Sequence[Operation]] = (
@@ -62,6 +67,9 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *alerts.OPERATIONS,
     *exports.OPERATIONS,
     *jobs.OPERATIONS,
+    *api_keys.OPERATIONS,
+    *users.OPERATIONS,
+    *audit.OPERATIONS,
     *usage.OPERATIONS,
     *health.OPERATIONS,
     *description.OPERATIONS,
@@ -71,6 +79,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
 def create_app(settings: Settings) -> Litestar:
     """The app over these settings; connects to nothing before it is started, and refuses a bad secret."""
     tokens.check_secret(settings.auth)
+    issuers.read(settings.auth)
 
     @asynccontextmanager
     async def services(app: Litestar) -> AsyncIterator[None]:
@@ -81,6 +90,7 @@ def create_app(settings: Settings) -> Litestar:
     app = Litestar(
         route_handlers=[
             *handlers((*OPERATIONS, *functions.short_paths(OPERATIONS))),
+            show_jwks,
         ],
         lifespan=[services],
         exception_handlers={

@@ -1,19 +1,28 @@
-"""Who is asking: the bearer token verified, the person and the role read from our own database."""
+"""Who is asking: the bearer verified, the person and the role read from our own database at every request.
+
+A role taken away, an account disabled and a key revoked end with the next request; only a token's signature
+is believed for some seconds after it was checked.
+"""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from litestar import Request
 
+from core import clock
 from core.errors import LeadFuelError
 from core.ids import UserId
-from core.settings import AuthSettings
-from db.sessions import Database, member
-from domain import accounts, tokens
+from db.sessions import SERVICE, Database, member
+from domain import accounts, api_keys, tokens
+from domain.api_keys import ApiKey, Scope
+from domain.outside import identities
+from domain.outside.verify import Outsiders
+from domain.signing.keyring import Keyring
 
-# How long a member is taken to be one without asking the database again. Administrators are looked up
-# for every request: a right taken away ends at once.
+# A signature costs a tenth of a millisecond; a user who works sends the same token again and again.
 REMEMBER_S: Final = 5.0
 _REMEMBER_AT_MOST: Final = 10_000
 
@@ -34,43 +43,104 @@ class NotAllowed(LeadFuelError):
     title = "Not allowed"
 
 
+class ScopeMissing(LeadFuelError):
+    """The API key was not made for this: it lacks the scope, or the route is for people alone."""
+
+    status = 403
+    slug = "scope-missing"
+    title = "The API key may not do this"
+
+
+class AccountDisabled(LeadFuelError):
+    """An administrator has disabled this account."""
+
+    status = 403
+    slug = "account-disabled"
+    title = "The account is disabled"
+
+
 @dataclass(frozen=True, slots=True)
-class _Remembered:
-    user: accounts.User
+class Bearer:
+    """Whose token or key a request bears, and what a key may do; None is all that the person may."""
+
+    user_id: UserId
+    scopes: frozenset[Scope] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom a verified token is about. `said` is what a token of ours says, and empty for others' tokens."""
+
+    user_id: UserId
+    expires_at: datetime
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    person: Person
     until: float
 
 
 class Authenticator:
     """Turns a request's token into a user; one instance per process."""
 
-    def __init__(self, settings: AuthSettings, database: Database) -> None:
-        tokens.check_secret(settings)
-        self._settings = settings
+    def __init__(self, ring: Keyring, outsiders: Outsiders, database: Database) -> None:
+        self._ring = ring
+        self._outsiders = outsiders
         self._database = database
-        self._remembered: dict[UserId, _Remembered] = {}
+        self._verified: dict[str, _Verified] = {}
 
-    def claimed_by(self, request: Request[Any, Any, Any]) -> UserId:
-        """The user id of a verified token; no database is asked."""
+    async def bearer(self, request: Request[Any, Any, Any]) -> Bearer:
+        """Whose verified token or key a request bears; the account may still be gone or disabled."""
         header = request.headers.get("authorization", "")
         scheme, _, token = header.partition(" ")
         if not header:
             raise Unauthenticated("This path needs an Authorization header with a bearer token.")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated("The Authorization header must be `Bearer` and a token.")
-        return tokens.verify(self._settings, token.strip()).user_id
+        value = token.strip()
+        if api_keys.is_key(value):
+            key = await self._key(value)
+            return Bearer(key.user_id, frozenset(key.scopes))
+        return Bearer((await self.person(value)).user_id)
 
-    async def user(self, user_id: UserId, *, afresh: bool = False) -> accounts.User:
-        """The user behind a verified token, `afresh` from the database or as known a moment ago."""
-        now = time.monotonic()
-        known = self._remembered.get(user_id)
-        if known is not None and now < known.until and not afresh:
-            return known.user
-        async with self._database.transaction(member(user_id), read_only=True) as session:
-            user = await accounts.get(session, user_id=user_id)
-        if user is None:
-            self._remembered.pop(user_id, None)
+    async def user(self, user_id: UserId) -> accounts.User:
+        """The user of this id as the database has them now."""
+        rows = await self._database.fetch(member(user_id), accounts.SELECT, user_id)
+        if not rows:
             raise Unauthenticated("The bearer token names a user who does not exist.")
-        if len(self._remembered) >= _REMEMBER_AT_MOST:
-            self._remembered.clear()
-        self._remembered[user_id] = _Remembered(user, now + REMEMBER_S)
-        return user
+        if rows[0]["disabled_at"] is not None:
+            raise AccountDisabled("This account is disabled; ask an administrator of this installation.")
+        return accounts.of_row(rows[0])
+
+    async def person(self, token: str) -> Person:
+        """Whom a token, ours or another issuer's, is about; verified now or a moment ago.
+
+        Somebody who comes with another issuer's token for the first time is made a user here.
+        """
+        now = time.monotonic()
+        known = self._verified.get(token)
+        if known is not None and now < known.until and clock.now() < known.person.expires_at:
+            return known.person
+        person = await self._verify(token)
+        if len(self._verified) >= _REMEMBER_AT_MOST:
+            self._verified.clear()
+        self._verified[token] = _Verified(person, now + REMEMBER_S)
+        return person
+
+    async def _verify(self, token: str) -> Person:
+        issuer = self._outsiders.issuer_of(token)
+        if issuer is None:
+            claims = await tokens.verify(self._ring, token)
+            return Person(claims.user_id, claims.expires_at, claims.said)
+        outsider = await self._outsiders.verified(token, issuer)
+        async with self._database.transaction(SERVICE) as session:
+            return Person(await identities.user_of(session, outsider), outsider.expires_at)
+
+    async def _key(self, value: str) -> ApiKey:
+        async with self._database.transaction(SERVICE) as session:
+            key = await api_keys.holder(session, value=value)
+            if api_keys.is_used_again(key):
+                await api_keys.note_use(session, key_id=key.id)
+        return key

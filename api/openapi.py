@@ -8,11 +8,14 @@ import msgspec
 
 from api import body as intake
 from api import idempotency
-from api.auth import NotAllowed, Unauthenticated
+from api.auth import AccountDisabled, NotAllowed, ScopeMissing, Unauthenticated
 from api.limits import TooManyRequests
 from api.operations import Operation
 from api.problems import FACES, BadRequest, Face, Failure, FieldError, Unavailable, face_of
 from core.errors import Invalid, LeadFuelError, NotFound
+from domain.api_keys import BadApiKey
+from domain.outside.identities import NoAccount
+from domain.outside.keys import IssuerSilent
 from domain.tokens import BadToken
 
 Schemas = dict[str, Any]
@@ -37,6 +40,8 @@ _TAGS: Final = {
     "Billing": "Buying credits and plans.",
     "Functions": "What other services call, and the clients of edge functions.",
     "Imports": "Files of contacts and organizations, for administrators.",
+    "API keys": "Keys by which programs call this API in your name.",
+    "Administration": "Users, and what was done with the rights of an administrator.",
     "Usage": "What has been used of the limits.",
     "Health": "Whether the parts of this installation work.",
     "Description": "This description, and what the kinds of problems mean.",
@@ -74,7 +79,7 @@ def describe(operations: Sequence[Operation], *, overlay: Overlay | None = None)
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "A token of this installation; `leadfuel token` prints one.",
+                    "description": "A token of this installation (see `leadfuel token`), or an API key.",
                 }
             },
         },
@@ -251,7 +256,8 @@ def errors_of(op: Operation) -> list[type[LeadFuelError]]:
         intake.WrongShape,
     ]
     if op.access != "public":
-        found += [Unauthenticated, BadToken, TooManyRequests]
+        found += [Unauthenticated, BadToken, BadApiKey, TooManyRequests, IssuerSilent]
+        found += [AccountDisabled, NoAccount, ScopeMissing]
     if op.access == "admin":
         found += [NotAllowed]
     if op.path_type is not None:

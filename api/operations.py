@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import body as intake
 from api import idempotency
-from api.auth import NotAllowed, Unauthenticated
+from api.auth import Bearer, NotAllowed, ScopeMissing, Unauthenticated
 from api.idempotency import Asked, Kept, read_key
 from api.limits import TooManyRequests
 from api.services import Services
@@ -33,6 +33,7 @@ from core.errors import LeadFuelError, NotFound
 from core.ids import UserId
 from db.sessions import ANON, SERVICE, Actor, member
 from domain.accounts import User
+from domain.api_keys import Scope
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Access = Literal["public", "member", "admin"]
@@ -136,6 +137,8 @@ class Operation:
     is_function: bool
     # Whether it heeds an Idempotency-Key.
     idempotent: bool
+    # What an API key needs to call it; `person` is what none can.
+    scope: Scope | Literal["person"]
     # Bytes its JSON body may have; None: as many as the settings say.
     body_limit_bytes: int | None
 
@@ -187,6 +190,7 @@ def operation(
     links: Mapping[str, tuple[str, str]] | None = None,
     is_function: bool = False,
     idempotent: bool = False,
+    scope: Scope | Literal["person"] | None = None,
     body_limit_bytes: int | None = None,
 ) -> Callable[[Handle], Operation]:
     """Declare an endpoint over the function that serves it; its docstring is the description."""
@@ -218,10 +222,18 @@ def operation(
             links=links or {},
             is_function=is_function,
             idempotent=idempotent,
+            scope=scope or _usual_scope(method, access),
             body_limit_bytes=body_limit_bytes,
         )
 
     return declare
+
+
+def _usual_scope(method: Method, access: Access) -> Scope:
+    """What says nothing else is an administrator's, or a question, or a change."""
+    if access == "admin":
+        return "admin"
+    return "read" if method == "GET" else "write"
 
 
 async def _serve(op: Operation, request: Request[Any, Any, Any]) -> Response[Any]:
@@ -325,13 +337,13 @@ async def _admit(op: Operation, request: Request[Any, Any, Any], services: Servi
     if op.access == "public":
         return None
     refusal: LeadFuelError | None = None
-    user_id: UserId | None = None
+    bearer: Bearer | None = None
     try:
-        user_id = services.authenticator.claimed_by(request)
+        bearer = await services.authenticator.bearer(request)
     except LeadFuelError as error:
         refusal = error
     # Requests without a good token are counted by their address, so that guessing is bounded, too.
-    who = f"user:{user_id}" if user_id else f"address:{client_address(request)}"
+    who = f"user:{bearer.user_id}" if bearer else f"address:{client_address(request)}"
     standing = await services.limiter.hit(who=who, route=op.name)
     request.scope["state"]["limit_headers"] = standing.headers()
     if standing.used > standing.limit:
@@ -340,13 +352,21 @@ async def _admit(op: Operation, request: Request[Any, Any, Any], services: Servi
             limit=standing.limit,
             retry_after_s=standing.resets_in_s,
         )
-    if refusal is not None or user_id is None:
+    if refusal is not None or bearer is None:
         raise refusal or Unauthenticated("This path needs a bearer token.")
-    user = await services.authenticator.user(user_id, afresh=op.access == "admin")
+    user = await services.authenticator.user(bearer.user_id)
     structlog.contextvars.bind_contextvars(**{"user.id": str(user.id)})
+    if bearer.scopes is not None and op.scope not in bearer.scopes:
+        raise _not_in_scope(op)
     if op.access == "admin" and not user.is_admin:
         raise NotAllowed("This path is for administrators of the installation.")
     return user
+
+
+def _not_in_scope(op: Operation) -> ScopeMissing:
+    if op.scope == "person":
+        return ScopeMissing("This path is for people: sign in, an API key will not do.")
+    return ScopeMissing(f"This path needs an API key with the scope `{op.scope}`.", needed=op.scope)
 
 
 def client_address(request: Request[Any, Any, Any]) -> str:

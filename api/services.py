@@ -12,6 +12,8 @@ from core.settings import Settings
 from db.sessions import Database
 from domain.billing.cloud import Cloud
 from domain.billing.gateway import open_cloud
+from domain.outside.verify import Outsiders, open_outsiders
+from domain.signing.keyring import Keyring
 from domain.validator.shared import open_validator
 from domain.validator.validate import Validator
 from search.engine import Searcher
@@ -27,6 +29,8 @@ class Services:
     # The searcher's own client, here for the health check.
     opensearch: AsyncOpenSearch | None
     searcher: Searcher
+    keyring: Keyring
+    outsiders: Outsiders
     authenticator: Authenticator
     limiter: Limiter
     validator: Validator
@@ -40,17 +44,21 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     opensearch = connect(settings.opensearch) if settings.opensearch.url else None
     searcher = Searcher(settings, database, opensearch)
     limiter = Limiter(settings)
+    keyring = Keyring(settings.auth, database)
     try:
         async with (
             open_validator(settings) as validator,
             open_cloud(settings.billing) as cloud,
+            open_outsiders(settings.auth) as outsiders,
         ):
             yield Services(
                 settings=settings,
                 database=database,
                 opensearch=opensearch,
                 searcher=searcher,
-                authenticator=Authenticator(settings.auth, database),
+                keyring=keyring,
+                outsiders=outsiders,
+                authenticator=Authenticator(keyring, outsiders, database),
                 limiter=limiter,
                 validator=validator,
                 cloud=cloud,

@@ -29,6 +29,7 @@ from core.settings import Settings, StackSettings
 from db import migrate
 from db.sessions import SERVICE, Database
 from domain import accounts, tokens
+from domain.signing.keyring import Keyring
 from embedded import stack as stacks
 from embedded.state import StackState
 
@@ -224,7 +225,7 @@ async def token_of(settings: Settings, email: str, *, admin: bool = False) -> tu
     try:
         async with database.transaction(SERVICE) as session:
             user = await accounts.find_or_create_user(session, email=email, admin=admin)
-        return user.id, tokens.mint(settings.auth, user_id=user.id).text
+        return user.id, (await tokens.mint(Keyring(settings.auth, database), user_id=user.id)).text
     finally:
         await database.close()
 

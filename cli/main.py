@@ -17,6 +17,8 @@ COMMANDS = {
     "search": "cli.search:search",
     "index": "cli.index:index",
     "token": "cli.token:token",
+    "user": "cli.user:user",
+    "keys": "cli.keys:keys",
     "emails": "cli.emails:emails",
     "credits": "cli.credits:credits_",
     "billing": "cli.billing:billing",

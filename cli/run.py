@@ -25,6 +25,7 @@ from db.sessions import SERVICE, Database
 from domain import accounts, tokens
 from domain.demo import generate
 from domain.demo.load import load
+from domain.signing.keyring import Keyring
 from embedded import stack as stacks
 from search.response import ContactSearchResponse
 
@@ -186,7 +187,7 @@ async def _token(settings: Settings) -> str:
     try:
         async with database.transaction(SERVICE) as session:
             user = await accounts.find_or_create_user(session, email=_EMAIL, admin=True)
-        return tokens.mint(settings.auth, user_id=user.id).text
+        return (await tokens.mint(Keyring(settings.auth, database), user_id=user.id)).text
     finally:
         await database.close()
 

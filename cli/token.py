@@ -9,6 +9,7 @@ from cli import context
 from core.settings import Settings
 from db.sessions import SERVICE, Database
 from domain import accounts, tokens
+from domain.signing.keyring import Keyring
 
 
 @click.command()
@@ -25,9 +26,8 @@ def token(*, email: str, admin: bool, days: int | None, as_json: bool) -> None:
     """
     settings = context.require_database(context.load_settings())
     tokens.check_secret(settings.auth)
-    user = context.run(_find_or_create(settings, email=email, admin=admin))
     lifetime = timedelta(days=days) if days else None
-    made = tokens.mint(settings.auth, user_id=user.id, lifetime=lifetime)
+    user, made = context.run(_token(settings, email=email, admin=admin, lifetime=lifetime))
     if as_json:
         answer = {
             "token": made.text,
@@ -41,10 +41,13 @@ def token(*, email: str, admin: bool, days: int | None, as_json: bool) -> None:
         click.echo(made.text)
 
 
-async def _find_or_create(settings: Settings, *, email: str, admin: bool) -> accounts.User:
+async def _token(
+    settings: Settings, *, email: str, admin: bool, lifetime: timedelta | None
+) -> tuple[accounts.User, tokens.Token]:
     database = Database(settings.database)
     try:
         async with database.transaction(SERVICE) as session:
-            return await accounts.find_or_create_user(session, email=email, admin=admin)
+            user = await accounts.find_or_create_user(session, email=email, admin=admin)
+        return user, await tokens.mint(Keyring(settings.auth, database), user_id=user.id, lifetime=lifetime)
     finally:
         await database.close()

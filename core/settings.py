@@ -97,10 +97,21 @@ class ApiSettings:
 
 @dataclass(frozen=True, slots=True)
 class AuthSettings:
-    jwt_secret: str = setting("LEADFUEL_JWT_SECRET", "", "secret of our own HS256 tokens", secret=True)
+    jwt_secret: str = setting(
+        "LEADFUEL_JWT_SECRET",
+        "",
+        "secret that seals the signing keys of tokens, and signs cursors and links",
+        secret=True,
+    )
     issuer: str = setting("LEADFUEL_JWT_ISSUER", "leadfuel", "issuer our tokens must name")
     audience: str = setting("LEADFUEL_JWT_AUDIENCE", "authenticated", "audience our tokens must name")
     token_lifetime_s: int = setting("LEADFUEL_TOKEN_LIFETIME", 86_400, "seconds a printed token is good for")
+    issuers: str = setting(
+        "LEADFUEL_ISSUERS",
+        "",
+        "issuers such as Clerk whose tokens are taken beside ours, as a JSON list: [{issuer, algorithm,"
+        " audience, authorized_parties, …}]; empty: none",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """Users: who may use this installation. Signing up and plans come on top of this."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Final, Literal
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import LeadFuelError
@@ -30,6 +31,7 @@ class User:
     role: Role
     plan_id: str
     credit_balance: int
+    disabled_at: datetime | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -45,7 +47,9 @@ class Plan:
     monthly_credits: int
 
 
-_COLUMNS = "id, email::text AS email, role, plan_id, credit_balance"
+_COLUMNS = "id, email::text AS email, role, plan_id, credit_balance, disabled_at"
+# For `Database.fetch`: the user of an id, as far as the session may know them.
+SELECT: Final = f"SELECT {_COLUMNS} FROM app.users WHERE id = $1"  # noqa: S608 - constants
 
 
 async def get(session: AsyncSession, *, user_id: UserId) -> User | None:
@@ -53,7 +57,7 @@ async def get(session: AsyncSession, *, user_id: UserId) -> User | None:
     # Every row a session may see is also bounded by the policies of app.users.
     found = await session.execute(text(f"SELECT {_COLUMNS} FROM app.users WHERE id = :id"), {"id": user_id})  # noqa: S608
     row = found.one_or_none()
-    return None if row is None else _user(row)
+    return None if row is None else of_row(row._mapping)  # noqa: SLF001 - SQLAlchemy's own API
 
 
 async def find_or_create_user(session: AsyncSession, *, email: str, admin: bool = False) -> User:
@@ -70,7 +74,7 @@ async def find_or_create_user(session: AsyncSession, *, email: str, admin: bool 
             RETURNING {_COLUMNS}"""  # noqa: S608 - a constant list of columns
     )
     found = await session.execute(statement, {"email": address, "role": "admin" if admin else "member"})
-    return _user(found.one())
+    return of_row(found.one()._mapping)  # noqa: SLF001
 
 
 async def plan_of(session: AsyncSession, *, user: User) -> Plan:
@@ -92,11 +96,13 @@ def read_address(email: str) -> str:
         raise BadAddress(f"{email.strip()[:80]!r} is not an e-mail address.") from None
 
 
-def _user(row: Row[Any]) -> User:
+def of_row(row: Any) -> User:
+    """The user in a row of `SELECT`, from whichever driver, by the names of its columns."""
     return User(
-        id=UserId(row.id),
-        email=row.email,
-        role=row.role,
-        plan_id=row.plan_id,
-        credit_balance=row.credit_balance,
+        id=UserId(row["id"]),
+        email=row["email"],
+        role=row["role"],
+        plan_id=row["plan_id"],
+        credit_balance=row["credit_balance"],
+        disabled_at=row["disabled_at"],
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from api.app import OPERATIONS
+from api.operations import Operation
 from core.errors import LeadFuelError
 
 DOCUMENT: Final = Path(__file__).resolve().parents[1] / "docs" / "api.md"
@@ -35,8 +36,8 @@ def tables() -> dict[str, str]:
     of_commands = [kind for kind in kinds() if _is_of_commands(kind)]
     return {
         "paths": _table(
-            ("request", "for", "what"),
-            ((f"`{op.method} {op.path}`", _AUDIENCE[op.access], op.summary) for op in OPERATIONS),
+            ("request", "for", "API key", "what"),
+            ((f"`{op.method} {op.path}`", _AUDIENCE[op.access], _scope(op), op.summary) for op in OPERATIONS),
         ),
         "problems": _problems(kind for kind in kinds() if kind not in of_commands),
         "problems of commands": _problems(of_commands),
@@ -57,6 +58,13 @@ def _ours(kind: type[LeadFuelError]) -> Iterator[type[LeadFuelError]]:
         yield kind
     for below in kind.__subclasses__():
         yield from _ours(below)
+
+
+def _scope(op: Operation) -> str:
+    """What an API key needs for it; `no` is what only people do."""
+    if op.access == "public":
+        return ""
+    return "no" if op.scope == "person" else f"`{op.scope}`"
 
 
 def _is_of_commands(kind: type[LeadFuelError]) -> bool:

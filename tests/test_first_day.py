@@ -13,6 +13,7 @@ import pytest
 from api.app import create_app
 from db.sessions import SERVICE
 from domain import accounts, tokens
+from domain.signing.keyring import Keyring
 
 COMPANIES = """Firma;Website;Branche;Mitarbeiter;Stadt;Land;Technologien
 Nordlicht Software GmbH;https://nordlicht.example;Software;51-200;Hamburg;Deutschland;Salesforce
@@ -63,7 +64,7 @@ async def running(settings, db):
     patient = replace(settings, search=replace(settings.search, time_budget_ms=20_000))
     async with db.transaction(SERVICE) as session:
         user = await accounts.find_or_create_user(session, email="first@day.example")
-    token = tokens.mint(settings.auth, user_id=user.id).text
+    token = (await tokens.mint(Keyring(settings.auth, db), user_id=user.id)).text
     app = create_app(patient)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (

@@ -1,0 +1,1 @@
+"""The faces that clients of others speak to, each with its own shapes and errors; not in our OpenAPI."""

@@ -104,6 +104,7 @@ async def show_contact(call: Call, path: ContactPath) -> ContactAnswer:
     "/v1/contacts/match",
     tag="Contacts",
     summary="Whom do we have already?",
+    scope="read",
     session="service_read",
     example={
         "queries": [

@@ -117,6 +117,7 @@ async def estimate_email_job(call: Call, body: EmailJobRequest) -> EmailJobEstim
     "/v1/emails/jobs",
     tag="E-mails",
     summary="Check or find many addresses",
+    scope="spend",
     session="service",
     status=202,
     errors=(Invalid,),

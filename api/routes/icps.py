@@ -243,6 +243,7 @@ async def delete_icp(call: Call, path: IcpPath) -> None:
     "/v1/icps/{icp_id}/search",
     tag="ICPs",
     summary="Run an ICP",
+    scope="read",
     session="read",
     errors=(NotFound, UnknownList, BadSearchCursor, BrokenIcp),
     example={"limit": 10},
@@ -276,6 +277,7 @@ async def run_icp(call: Call, path: IcpPath, body: RunOptions) -> RunAnswer:
     "/v1/icps/{icp_id}/count",
     tag="ICPs",
     summary="Count what fits an ICP",
+    scope="read",
     session="read",
     errors=(NotFound, UnknownList, BrokenIcp),
 )

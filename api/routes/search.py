@@ -25,6 +25,7 @@ _ICP: Final[dict[str, Any]] = {
     "/v1/contacts/search",
     tag="Search",
     summary="Search people",
+    scope="read",
     errors=(BadCursor, UnknownList, NotAllowed),
     example={"filters": _ICP, "facets": ["seniorities", "industries", "countries"], "limit": 25},
     links=dict.fromkeys(("show_contact", "hide_contact", "unhide_contact"), ("contact_id", "/results/0/id")),
@@ -43,6 +44,7 @@ async def search_contacts(call: Call, body: SearchRequest) -> ContactSearchRespo
     "/v1/contacts/count",
     tag="Search",
     summary="Count people",
+    scope="read",
     errors=(UnknownList, NotAllowed),
     example={"filters": _ICP},
 )
@@ -57,6 +59,7 @@ async def count_contacts(call: Call, body: CountRequest) -> CountResponse:
     "/v1/organizations/search",
     tag="Search",
     summary="Search companies",
+    scope="read",
     errors=(BadCursor, UnknownList, NotAllowed),
     example={
         "q": "semiconductors",
@@ -80,6 +83,7 @@ async def search_organizations(call: Call, body: SearchRequest) -> OrganizationS
     "/v1/organizations/count",
     tag="Search",
     summary="Count companies",
+    scope="read",
     errors=(UnknownList, NotAllowed),
     example={"filters": _ICP},
 )

@@ -1,6 +1,8 @@
 """Every table, one file per noun; importing this package knows them all."""
 
 from db.models.accounts import plans, users
+from db.models.api_keys import api_keys
+from db.models.audit import audit_log
 from db.models.base import metadata
 from db.models.billing import (
     billing_checkouts,
@@ -37,6 +39,7 @@ from db.models.icps import (
     icp_versions,
 )
 from db.models.idempotency import idempotency_keys
+from db.models.identities import linked_identities
 from db.models.imports import import_chunks, import_rejects, imports
 from db.models.index import (
     applied,
@@ -59,13 +62,16 @@ from db.models.lists import (
 from db.models.organizations import organizations
 from db.models.outbox import outbox
 from db.models.privacy import suppressions
+from db.models.signing import signing_keys
 from db.models.sources import contact_sources, organization_sources, sources
 from db.models.validator import email_validation_logs
 from db.models.vocabulary import vocabulary_terms
 
 __all__ = [
     "alert_position",
+    "api_keys",
     "applied",
+    "audit_log",
     "billing_checkouts",
     "billing_cursors",
     "billing_customers",
@@ -105,6 +111,7 @@ __all__ = [
     "index_token",
     "indices",
     "jobs",
+    "linked_identities",
     "list_activity",
     "list_contacts",
     "list_invitations",
@@ -118,6 +125,7 @@ __all__ = [
     "plan_changes",
     "plans",
     "search_dirty",
+    "signing_keys",
     "sources",
     "suppressions",
     "transactions",

@@ -27,5 +27,8 @@ users = Table(
     Column("credits_owed", Integer, nullable=False, server_default=text("0")),
     timestamp("credits_frozen_at", default=False),
     Column("credits_frozen_because", Text),
+    timestamp("disabled_at", default=False),
+    Column("disabled_because", Text),
+    timestamp("erased_at", default=False),
     UniqueConstraint("email"),
 )

@@ -235,6 +235,14 @@ async def remove(session: AsyncSession, settings: Settings, *, export_id: UUID) 
     await session.execute(text("DELETE FROM app.exports WHERE id = :id"), {"id": export_id})
 
 
+async def files_of(session: AsyncSession, *, user_id: UserId) -> list[str]:
+    """The names of a user's files in the store, for whoever erases the account; needs the service."""
+    rows = await session.execute(
+        text("SELECT id, format FROM app.exports WHERE user_id = :user_id"), {"user_id": user_id}
+    )
+    return [store.name_of(row.id, row.format) for row in rows]
+
+
 async def run(settings: Settings, db: Database, searcher: Searcher, *, job: jobs.Job) -> None:
     """The job: write aside, put in place, and only then say that it is there."""
     export_id = UUID(str(job.arguments["export_id"]))

@@ -99,13 +99,13 @@ class Person:
 
 
 @pytest.fixture
-def make_person(api, db, settings, clean_database):
+def make_person(api, db, ring, clean_database):
     async def make(name: str, *, admin: bool = False) -> Person:
         async with db.transaction(SERVICE) as session:
             user = await accounts.find_or_create_user(
                 session, email=f"{name}-{uuid4().hex[:8]}@example.com", admin=admin
             )
-        return Person(api, user, tokens.mint(settings.auth, user_id=user.id).text)
+        return Person(api, user, (await tokens.mint(ring, user_id=user.id)).text)
 
     return make
 

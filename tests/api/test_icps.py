@@ -218,13 +218,13 @@ async def test_sharing_ends(ann, bob):
     assert (await ann("PUT", f"{path}/members/nobody", json={})).status_code == 422
 
 
-async def test_an_icp_is_shared_with_somebody_who_comes_later(ann, api, db, settings):
+async def test_an_icp_is_shared_with_somebody_who_comes_later(ann, api, db, ring):
     icp = await save(ann)
     answer = await ann("PUT", f"/v1/icps/{icp['id']}/members/later@example.com", json={"role": "editor"})
     assert answer.json()["role"] == "editor"
     async with db.transaction(SERVICE) as session:
         user = await accounts.find_or_create_user(session, email="later@example.com")
-    later = Person(api, user, tokens.mint(settings.auth, user_id=UserId(user.id)).text)
+    later = Person(api, user, (await tokens.mint(ring, user_id=UserId(user.id))).text)
     assert (await later("GET", f"/v1/icps/{icp['id']}")).json()["role"] == "editor"
 
 

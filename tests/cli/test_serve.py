@@ -12,6 +12,7 @@ from cli.serve import PortTaken, _check_port, environment_of
 from core.settings import Settings
 from db.sessions import SERVICE, Database
 from domain import accounts, tokens
+from domain.signing.keyring import Keyring
 from tests.fixtures.server import Server, serving
 
 
@@ -20,8 +21,9 @@ async def token(settings, clean_database) -> str:
     database = Database(settings.database)
     async with database.transaction(SERVICE) as session:
         user = await accounts.find_or_create_user(session, email="ann@example.com")
+    token = await tokens.mint(Keyring(settings.auth, database), user_id=user.id)
     await database.close()
-    return tokens.mint(settings.auth, user_id=user.id).text
+    return token.text
 
 
 @pytest.fixture

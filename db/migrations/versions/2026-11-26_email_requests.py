@@ -7,7 +7,7 @@ written with the first answer and follows the later ones, so the service may now
 from alembic import op
 
 revision = "6c1f0e9a4d11"
-down_revision = "ac26941b97c4"
+down_revision = "7a40c3d1e004"
 branch_labels = None
 depends_on = None
 

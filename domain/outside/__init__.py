@@ -1,0 +1,1 @@
+"""Tokens that others have issued: whom we believe, their keys, and which of our users bears such a token."""
