@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 from api import openapi, problems
 from api.edge import Edge
 from api.faces import functions
+from api.faces.auth import endpoints as auth_face
 from api.faces.jwks import show_jwks
 from api.limits import TooManyRequests
 from api.operations import Operation, handlers
@@ -76,6 +77,24 @@ OPERATIONS: Final[Sequence[Operation]] = (
 )
 
 
+# What Supabase's clients send; a browser asks for each of them first.
+_CLIENT_HEADERS: Final = (
+    "ApiKey",
+    "Accept",
+    "Accept-Profile",
+    "Content-Profile",
+    "Prefer",
+    "Range",
+    "Range-Unit",
+    "X-Client-Info",
+    "X-Supabase-Api-Version",
+    "X-Retry-Count",
+    "X-Region",
+    "X-Upsert",
+    "Cache-Control",
+)
+
+
 def create_app(settings: Settings) -> Litestar:
     """The app over these settings; connects to nothing before it is started, and refuses a bad secret."""
     tokens.check_secret(settings.auth)
@@ -91,6 +110,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             *handlers((*OPERATIONS, *functions.short_paths(OPERATIONS))),
             show_jwks,
+            *auth_face.HANDLERS,
         ],
         lifespan=[services],
         exception_handlers={
@@ -131,9 +151,19 @@ def _cors(settings: ApiSettings) -> CORSConfig | None:
         return None
     return CORSConfig(
         allow_origins=origins,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-ID", "Idempotency-Key"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-ID", "Idempotency-Key", *_CLIENT_HEADERS],
         expose_headers=[
+            "Content-Range",
+            "Content-Location",
+            "Location",
+            "Range-Unit",
+            "Preference-Applied",
+            "X-Supabase-Api-Version",
+            "X-Sb-Error-Code",
+            "X-Relay-Error",
+            "X-Total-Count",
+            "Link",
             "X-Request-ID",
             "Idempotency-Replayed",
             "Retry-After",

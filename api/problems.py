@@ -66,6 +66,17 @@ class StorageError(msgspec.Struct, frozen=True, kw_only=True, rename={"status_co
     message: str
 
 
+class AuthError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error as the clients of Supabase Auth read it, the newer ones and the older."""
+
+    code: str
+    message: str
+    error_code: str
+    msg: str
+    request_id: str
+    weak_password: dict[str, list[str]] | None = None
+
+
 class Unavailable(LeadFuelError):
     """A part we depend on does not answer. The request can be repeated as it is."""
 
@@ -204,6 +215,40 @@ def function_error(failure: Failure) -> Response[bytes]:
     )
 
 
+# The kinds of problem that all faces share, in the words of the clients of Supabase Auth.
+_AUTH_CODES: Final[Mapping[str, str]] = {
+    "internal": "unexpected_failure",
+    "unavailable": "unexpected_failure",
+    "not-found": "not_found",
+    "unauthenticated": "no_authorization",
+    "bad-token": "bad_jwt",
+    "bad-request": "validation_failed",
+    "wrong-content-type": "bad_json",
+}
+
+
+def auth_error(failure: Failure) -> Response[bytes]:
+    """What the clients of Supabase Auth read, the older ones included."""
+    code = _AUTH_CODES.get(failure.slug, failure.slug.replace("-", "_"))
+    body: dict[str, Any] = {
+        "code": code,
+        "message": failure.detail,
+        "error_code": code,
+        "msg": failure.detail,
+        "request_id": failure.request_id,
+    }
+    if "weak_password" in failure.facts:
+        body["weak_password"] = failure.facts["weak_password"]
+    # Without the first of them the clients do not read the code.
+    headers = {"X-Supabase-Api-Version": "2024-01-01", "X-Sb-Error-Code": code}
+    return Response(
+        content=msgspec.json.encode(body, enc_hook=str),
+        status_code=failure.status,
+        headers={**failure.headers, **headers},
+        media_type="application/json",
+    )
+
+
 def storage_error(failure: Failure) -> Response[bytes]:
     """What the clients of storage read."""
     body = StorageError(
@@ -231,6 +276,7 @@ class Face:
 FACES: Final[tuple[Face, ...]] = (
     Face("/functions/", function_error, FunctionError, "application/json"),
     Face("/storage/", storage_error, StorageError, "application/json"),
+    Face("/auth/v1/", auth_error, AuthError, "application/json"),
     Face("", problem_json, Problem, MEDIA_TYPE),
 )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from opensearchpy import AsyncOpenSearch
 
 from api.auth import Authenticator
+from api.faces.auth.parts import SignInParts, open_parts
 from api.limits import Limiter
 from core.settings import Settings
 from db.sessions import Database
@@ -33,6 +34,7 @@ class Services:
     outsiders: Outsiders
     authenticator: Authenticator
     limiter: Limiter
+    sign_in: SignInParts
     validator: Validator
     cloud: Cloud
 
@@ -50,6 +52,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             open_validator(settings) as validator,
             open_cloud(settings.billing) as cloud,
             open_outsiders(settings.auth) as outsiders,
+            open_parts(settings) as sign_in,
         ):
             yield Services(
                 settings=settings,
@@ -60,6 +63,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 outsiders=outsiders,
                 authenticator=Authenticator(keyring, outsiders, database),
                 limiter=limiter,
+                sign_in=sign_in,
                 validator=validator,
                 cloud=cloud,
             )

@@ -19,6 +19,7 @@ from core.settings import (
     RedisSettings,
     SearchSettings,
     Settings,
+    SignInSettings,
     StackSettings,
     ValidatorSettings,
 )
@@ -36,6 +37,7 @@ _GROUPS: Final[dict[type[Any], str]] = {
     SearchSettings: "Search",
     ApiSettings: "The API",
     AuthSettings: "Tokens",
+    SignInSettings: "Accounts and signing in",
     PrivacySettings: "Privacy",
     MailSettings: "Mail that we send",
     ValidatorSettings: "Checking addresses at mail servers",

@@ -115,6 +115,69 @@ class AuthSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SignInSettings:
+    """How people get accounts and sign in, under `/auth/v1`."""
+
+    signup: str = setting(
+        "LEADFUEL_SIGNUP", "open", "who may sign up: `open` to all, by `invitation` alone, or `closed`"
+    )
+    confirm: str = setting(
+        "LEADFUEL_SIGNUP_CONFIRM",
+        "mail",
+        "what proves a new address: a `mail` with a link, or `none`, which is for trying things out",
+    )
+    terms_version: str = setting(
+        "LEADFUEL_TERMS_VERSION",
+        "",
+        "version of the terms that who signs up must agree to, as `terms_version`; empty: none",
+    )
+    site_url: str = setting(
+        "LEADFUEL_SITE_URL",
+        "",
+        "the front end, to which links in mails lead back; empty: LEADFUEL_PUBLIC_URL",
+    )
+    redirect_urls: str = setting(
+        "LEADFUEL_REDIRECT_URLS",
+        "",
+        "further addresses that links may lead back to, comma-separated; `/**` at the end: all below",
+    )
+    access_lifetime_s: int = setting("LEADFUEL_ACCESS_LIFETIME", 3_600, "seconds an access token is good for")
+    refresh_reuse_s: int = setting(
+        "LEADFUEL_REFRESH_REUSE", 10, "seconds in which a refresh token that was used may be used again"
+    )
+    session_days: int = setting(
+        "LEADFUEL_SESSION_DAYS", 30, "days after which a session that nobody has used is over"
+    )
+    password_length: int = setting("LEADFUEL_PASSWORD_LENGTH", 8, "characters a password must have")
+    hash_memory_kib: int = setting(
+        "LEADFUEL_PASSWORD_MEMORY", 19_456, "kibibytes of memory that hashing a password takes (argon2id)"
+    )
+    hash_rounds: int = setting("LEADFUEL_PASSWORD_ROUNDS", 2, "rounds of argon2id over a password")
+    hash_threads: int = setting(
+        "LEADFUEL_PASSWORD_THREADS", 1, "passwords that an API process hashes at the same time"
+    )
+    one_time_s: int = setting("LEADFUEL_LINK_LIFETIME", 900, "seconds a link or code in a mail is good for")
+    mail_every_s: int = setting(
+        "LEADFUEL_SIGN_IN_MAIL_EVERY", 60, "seconds between two sign-in mails to one address"
+    )
+    mails_per_hour: int = setting(
+        "LEADFUEL_SIGN_IN_MAILS", 30, "sign-in mails that one client address may cause in an hour"
+    )
+    attempts: int = setting(
+        "LEADFUEL_SIGN_IN_ATTEMPTS",
+        30,
+        "attempts to sign in within five minutes, for one account and for one client address",
+    )
+    providers: str = setting(
+        "LEADFUEL_SIGN_IN_PROVIDERS",
+        "",
+        "providers to sign in with, as JSON: {name: {client_id, client_secret}}, names google, github, azure,"
+        " or any other with its `issuer`",
+        secret=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PrivacySettings:
     hash_key: str = setting(
         "LEADFUEL_PRIVACY_KEY", "", "key of the hashes by which suppressed people are recognised", secret=True
@@ -266,6 +329,7 @@ class Settings:
     search: SearchSettings = SearchSettings()
     api: ApiSettings = ApiSettings()
     auth: AuthSettings = AuthSettings()
+    sign_in: SignInSettings = SignInSettings()
     privacy: PrivacySettings = PrivacySettings()
     mail: MailSettings = MailSettings()
     validator: ValidatorSettings = ValidatorSettings()
@@ -315,6 +379,13 @@ def _check(settings: Settings) -> None:
     for env, (url, allowed) in schemes.items():
         if url and urlsplit(url).scheme not in allowed:
             raise BadSetting(f"{env} must be a URL that begins with one of: {', '.join(allowed)}.")
+    words = {
+        "LEADFUEL_SIGNUP": (settings.sign_in.signup, ("open", "invitation", "closed")),
+        "LEADFUEL_SIGNUP_CONFIRM": (settings.sign_in.confirm, ("mail", "none")),
+    }
+    for env, (word, allowed) in words.items():
+        if word not in allowed:
+            raise BadSetting(f"{env} must be one of: {', '.join(allowed)}.")
     secret = settings.auth.jwt_secret
     if secret and len(secret) < 32:
         raise BadSetting("LEADFUEL_JWT_SECRET must have at least 32 characters.")

@@ -50,7 +50,7 @@ def expected(file: Path = FILE) -> Access:
     said = tomllib.loads(file.read_text(encoding="utf-8"))
     relations = {
         f"{schema}.{name}": _relation(schema, row)
-        for schema in ("app", "public")
+        for schema in ("app", "auth", "public")
         for name, row in said[schema].items()
     }
     return Access(

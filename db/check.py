@@ -104,7 +104,7 @@ def _compare(connection: Connection) -> list[Any]:
         connection,
         opts={
             "include_schemas": True,
-            "include_name": lambda name, kind, _: kind != "schema" or name == "app",
+            "include_name": lambda name, kind, _: kind != "schema" or name in {"app", "auth"},
             "version_table_schema": "app",
             "compare_type": True,
             "compare_server_default": True,

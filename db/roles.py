@@ -2,7 +2,8 @@
 
 `anon`, `authenticated` and `service_role` bear the names that the ecosystem's tools expect. Nobody can
 log in as one of them: the app logs in as a role of its own, which has no privilege at all and inherits
-none, and takes one of the three for the length of a transaction.
+none, and takes one of these for the length of a transaction. `auth_admin` alone reaches passwords and
+sessions; no token makes anybody take it.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import asyncpg
 
 from core.errors import LeadFuelError
 
-NAMES: Final = ("anon", "authenticated", "service_role")
+NAMES: Final = ("anon", "authenticated", "service_role", "auth_admin")
 DEFAULT_LOGIN: Final = "leadfuel_app"
 # Two databases of one cluster may be migrated side by side, and roles are shared between them.
 ATTEMPTS: Final = 10

@@ -24,7 +24,7 @@ from db.connections import make_engine
 SEARCH_PATH: Final = "app, public, extensions"
 _SETTINGS: Final = "leadfuel.settings"
 
-Role = Literal["anon", "authenticated", "service_role"]
+Role = Literal["anon", "authenticated", "service_role", "auth_admin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Actor:
 
 ANON: Final = Actor("anon")
 SERVICE: Final = Actor("service_role")
+# Sees passwords, sessions and who there is; of the product nothing else.
+SIGN_IN: Final = Actor("auth_admin")
 
 
 def member(user_id: UserId) -> Actor:
@@ -133,6 +135,26 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+@asynccontextmanager
+async def acting(session: AsyncSession, actor: Actor) -> AsyncIterator[None]:
+    """Inside the session's transaction, be somebody else for the length of the block.
+
+    For the one act that two roles do together: signing up makes how somebody signs in, which is
+    `auth_admin`'s, and the person, who is the product's. An error leaves the roles to the rollback.
+    """
+    was = session.info[_SETTINGS]
+    await _take(session, actor.role, actor.claims())
+    yield
+    await _take(session, was["role"], was["request.jwt.claims"])
+
+
+async def _take(session: AsyncSession, role: str, claims: str) -> None:
+    await session.execute(
+        text("SELECT set_config('role', :role, true), set_config('request.jwt.claims', :claims, true)"),
+        {"role": role, "claims": claims},
+    )
 
 
 async def driver_connection(session: AsyncSession) -> asyncpg.Connection:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import LeadFuelError
 from core.ids import UserId
+from domain.credits import months
 
 Role = Literal["member", "admin"]
 
@@ -75,6 +76,26 @@ async def find_or_create_user(session: AsyncSession, *, email: str, admin: bool 
     )
     found = await session.execute(statement, {"email": address, "role": "admin" if admin else "member"})
     return of_row(found.one()._mapping)  # noqa: SLF001
+
+
+async def make(session: AsyncSession, *, user_id: UserId, email: str) -> UserId:
+    """A member under this address with the plan's first credits; the id of one who is there already.
+
+    Needs a session of the service role. `user_id` is the id of who is new.
+    """
+    made: UserId | None = await session.scalar(
+        text("INSERT INTO app.users (id, email) VALUES (:id, :email) ON CONFLICT DO NOTHING RETURNING id"),
+        {"id": user_id, "email": read_address(email)},
+    )
+    if made is None:
+        there: UserId = (
+            await session.scalars(
+                text("SELECT id FROM app.users WHERE email = :email"), {"email": read_address(email)}
+            )
+        ).one()
+        return there
+    await months.open_account(session, user_id=user_id)
+    return made
 
 
 async def plan_of(session: AsyncSession, *, user: User) -> Plan:

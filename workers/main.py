@@ -26,7 +26,7 @@ from indexer import sweep
 from indexer.feed import Feed
 from indexer.heartbeat import Heart
 from workers import housekeeping, relay
-from workers.jobs import alerts, billing, emails, exports, imports, lists
+from workers.jobs import alerts, auth, billing, emails, exports, imports, lists
 from workers.supervise import Loop, supervise
 
 log = get_logger(__name__)
@@ -47,6 +47,7 @@ JOBS: Mapping[str, Job] = {
     billing.EVENT: billing.event,
     billing.ALARM: billing.alarm,
     billing.LETTER: billing.letter,
+    auth.NAME: auth.run,
 }
 
 

@@ -22,7 +22,7 @@ def run() -> None:
 
 
 def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
-    return kind != "schema" or name == "app"
+    return kind != "schema" or name in {"app", "auth"}
 
 
 run()

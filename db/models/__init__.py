@@ -1,5 +1,6 @@
 """Every table, one file per noun; importing this package knows them all."""
 
+from db.models import auth
 from db.models.accounts import plans, users
 from db.models.api_keys import api_keys
 from db.models.audit import audit_log
@@ -72,6 +73,7 @@ __all__ = [
     "api_keys",
     "applied",
     "audit_log",
+    "auth",
     "billing_checkouts",
     "billing_cursors",
     "billing_customers",

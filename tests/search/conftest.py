@@ -12,7 +12,11 @@ def wipe(owner):
     """Empty every table but the plans."""
 
     async def empty() -> None:
-        tables = ", ".join(f"app.{table.name}" for table in metadata.sorted_tables if table.name != "plans")
+        tables = ", ".join(
+            table.fullname
+            for table in metadata.sorted_tables
+            if table.schema == "app" and table.name != "plans"
+        )
         await owner.execute(f"TRUNCATE {tables} CASCADE")
         await owner.execute("TRUNCATE app.search_dirty")
 

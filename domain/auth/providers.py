@@ -1,0 +1,296 @@
+"""Providers that vouch for people: any OpenID Connect issuer, and GitHub, which has a way of its own.
+
+What a provider says counts when its ID token is signed by its key, for us, with our nonce, and now (OpenID
+Connect Core, 3.1.3.7); an address counts when the provider says that it has verified it.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import httpx
+import jwt
+import msgspec
+
+from core.settings import BadSetting, SignInSettings
+from domain.auth.errors import ProviderRefused, ValidationFailed
+
+TIMEOUT_S: Final = 10.0
+DISCOVERY_S: Final = 3_600.0
+# A key that is not known is asked for again, but not by every forged token.
+KEYS_AGAIN_S: Final = 30.0
+LEEWAY_S: Final = 60
+MAX_ANSWER_BYTES: Final = 262_144
+_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
+_GITHUB: Final = "https://github.com"
+# Tenants of everybody: an address there is whatever its owner typed.
+_OPEN_TENANTS: Final = frozenset({"common", "organizations", "consumers"})
+
+
+class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A provider as the settings have it."""
+
+    client_id: str
+    client_secret: str = ""
+    issuer: str = ""
+    tenant: str = "common"
+    scopes: str = ""
+    # For an issuer of one's own, whose addresses are all its people's.
+    trust_email: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Whom a provider vouches for."""
+
+    provider: str
+    subject: str
+    email: str | None
+    email_verified: bool
+    data: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Discovered:
+    """What an issuer says of itself, and its keys."""
+
+    document: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, jwt.PyJWK] = field(default_factory=dict)
+    read_at: float = float("-inf")
+    keys_read_at: float = float("-inf")
+
+
+class Provider:
+    """One provider; an instance per process, which remembers what it has learnt about the issuer."""
+
+    def __init__(self, name: str, settings: Configuration, http: httpx.AsyncClient) -> None:
+        self.name = name
+        self._settings = settings
+        self._http = http
+        self._issuer = settings.issuer or _issuer(name, settings)
+        self._known = _Discovered()
+        self._reading = asyncio.Lock()
+
+    async def authorization_url(
+        self, *, callback: str, state: str, nonce: str, challenge: str, scopes: str, hint: Mapping[str, str]
+    ) -> str:
+        """Where the browser goes to sign in at the provider."""
+        query = {
+            **hint,
+            "response_type": "code",
+            "client_id": self._settings.client_id,
+            "redirect_uri": callback,
+            "scope": " ".join(dict.fromkeys(f"{self._scopes} {scopes}".split())),
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        if self._is_github:
+            return f"{_GITHUB}/login/oauth/authorize?{urlencode(query)}"
+        base = str((await self._document())["authorization_endpoint"])
+        return f"{base}{'&' if '?' in base else '?'}{urlencode(query)}"
+
+    async def profile(self, *, code: str, callback: str, verifier: str, nonce: str) -> Profile:
+        """Whom the provider vouches for by a code; raises `ProviderRefused`."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": callback,
+            "client_id": self._settings.client_id,
+            "client_secret": self._settings.client_secret,
+            "code_verifier": verifier,
+        }
+        if self._is_github:
+            answer = await self._post(f"{_GITHUB}/login/oauth/access_token", form)
+            return await self._github_profile(str(answer.get("access_token", "")))
+        answer = await self._post(str((await self._document())["token_endpoint"]), form)
+        token = answer.get("id_token")
+        if not isinstance(token, str):
+            raise ProviderRefused("The provider sent no ID token")
+        return await self.read_id_token(token, nonce=nonce)
+
+    async def read_id_token(self, token: str, *, nonce: str | None) -> Profile:
+        """Whom an ID token vouches for; raises `ProviderRefused`."""
+        claims = await self._verified(token)
+        if nonce is not None and claims.get("nonce") != nonce:
+            raise ProviderRefused("The ID token is for another sign-in")
+        email = claims.get("email")
+        verified = claims.get("email_verified") in {True, "true"} or self._settings.trust_email
+        if self.name == "azure" and not self._settings.issuer:
+            verified = claims.get("xms_edov") in {True, "1"} or (
+                self._settings.tenant not in _OPEN_TENANTS and email is not None
+            )
+        return Profile(
+            provider=self.name,
+            subject=str(claims["sub"]),
+            email=email if isinstance(email, str) else None,
+            email_verified=verified,
+            data=_told(claims, verified=verified),
+        )
+
+    @property
+    def _is_github(self) -> bool:
+        return self.name == "github" and not self._settings.issuer
+
+    @property
+    def _scopes(self) -> str:
+        return self._settings.scopes or ("user:email" if self._is_github else "openid email profile")
+
+    async def _verified(self, token: str) -> Mapping[str, Any]:
+        try:
+            header = jwt.get_unverified_header(token)
+            key = await self._key(str(header.get("kid", "")))
+            if header.get("alg") not in _ALGORITHMS:
+                raise ProviderRefused("The ID token is signed in a way that is not accepted")
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key.key,
+                algorithms=[str(header["alg"])],
+                audience=self._settings.client_id,
+                leeway=LEEWAY_S,
+                options={"require": ["iss", "sub", "aud", "exp", "iat"], "verify_iat": False},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise ProviderRefused(f"The ID token cannot be verified ({type(error).__name__})") from None
+        expected = str((await self._document())["issuer"]).replace("{tenantid}", str(claims.get("tid", "")))
+        if claims["iss"] != expected:
+            raise ProviderRefused("The ID token comes from another issuer")
+        if (
+            isinstance(claims["aud"], list)
+            and len(claims["aud"]) > 1
+            and claims.get("azp") != self._settings.client_id
+        ):
+            raise ProviderRefused("The ID token is meant for another audience")
+        return claims
+
+    async def _document(self) -> Mapping[str, Any]:
+        async with self._reading:
+            if time.monotonic() - self._known.read_at > DISCOVERY_S:
+                url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
+                document = await self._get(url)
+                stated = str(document.get("issuer", ""))
+                if stated != self._issuer and "{tenantid}" not in stated:
+                    raise ProviderRefused("The provider names another issuer than the settings")
+                if not all(isinstance(document.get(name), str) for name in _ENDPOINTS):
+                    raise ProviderRefused("The provider does not say where its endpoints are")
+                self._known.document, self._known.read_at = document, time.monotonic()
+            return self._known.document
+
+    async def _key(self, kid: str) -> jwt.PyJWK:
+        url = str((await self._document())["jwks_uri"])
+        async with self._reading:
+            is_known = kid in self._known.keys
+            if not is_known and time.monotonic() - self._known.keys_read_at > KEYS_AGAIN_S:
+                self._known.keys_read_at = time.monotonic()
+                found = await self._get(url)
+                self._known.keys = {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(dict(found)).keys}
+            key = self._known.keys.get(kid)
+        if key is None:
+            raise ProviderRefused("The ID token is signed with a key that the provider does not name")
+        return key
+
+    async def _github_profile(self, token: str) -> Profile:
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
+        api = "https://api.github.com"
+        person = await self._get(f"{api}/user", headers)
+        addresses = await self._get_list(f"{api}/user/emails", headers)
+        primary = next(
+            (one for one in addresses if one.get("primary") is True and one.get("verified") is True), {}
+        )
+        email = primary.get("email")
+        told = {"email": email, "name": person.get("name"), "picture": person.get("avatar_url")}
+        return Profile(
+            provider=self.name,
+            subject=str(person["id"]),
+            email=email if isinstance(email, str) else None,
+            email_verified=isinstance(email, str),
+            data=_told({"sub": str(person["id"]), "iss": api, **told}, verified=True)
+            | {"user_name": person.get("login")},
+        )
+
+    async def _post(self, url: str, form: Mapping[str, str]) -> Mapping[str, Any]:
+        return _object(await self._ask("POST", url, {"Accept": "application/json"}, form))
+
+    async def _get(self, url: str, headers: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+        return _object(await self._ask("GET", url, headers or {}, None))
+
+    async def _get_list(self, url: str, headers: Mapping[str, str]) -> list[dict[str, Any]]:
+        found = await self._ask("GET", url, headers, None)
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+    async def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> Any:
+        """What the provider answers; it is not believed to be small, JSON, or there at all."""
+        try:
+            async with self._http.stream(method, url, headers=dict(headers), data=form) as response:
+                body = bytearray()
+                async for part in response.aiter_bytes():
+                    body += part
+                    if len(body) > MAX_ANSWER_BYTES:
+                        raise ProviderRefused("The provider's answer is too long")
+        except httpx.HTTPError as error:
+            raise ProviderRefused(f"The provider does not answer ({type(error).__name__})") from None
+        if response.status_code != httpx.codes.OK:
+            raise ProviderRefused(f"The provider answered with {response.status_code}")
+        try:
+            return msgspec.json.decode(bytes(body))
+        except (msgspec.DecodeError, RecursionError):
+            raise ProviderRefused("The provider's answer cannot be read") from None
+
+
+_ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+
+
+def read_providers(settings: SignInSettings, http: httpx.AsyncClient) -> Mapping[str, Provider]:
+    """The providers of the settings; raises `BadSetting`."""
+    if not settings.providers:
+        return {}
+    try:
+        read = msgspec.json.decode(settings.providers, type=dict[str, Configuration])
+    except msgspec.DecodeError as error:
+        raise BadSetting(f"LEADFUEL_SIGN_IN_PROVIDERS cannot be read: {error}.") from None
+    for name, one in read.items():
+        if not one.issuer and name not in {"google", "github", "azure"}:
+            raise BadSetting(f"LEADFUEL_SIGN_IN_PROVIDERS: {name} needs its issuer.")
+    return {name: Provider(name, one, http) for name, one in read.items()}
+
+
+def find(providers: Mapping[str, Provider], name: str) -> Provider:
+    """The provider of a name; raises `ValidationFailed` in the clients' words."""
+    if name not in providers:
+        raise ValidationFailed("Unsupported provider: provider is not enabled")
+    return providers[name]
+
+
+def _issuer(name: str, settings: Configuration) -> str:
+    if name == "azure":
+        return f"https://login.microsoftonline.com/{settings.tenant}/v2.0"
+    return "https://accounts.google.com"
+
+
+def _object(found: Any) -> Mapping[str, Any]:
+    if not isinstance(found, dict):
+        raise ProviderRefused("The provider's answer cannot be read")
+    return found
+
+
+def _told(claims: Mapping[str, Any], *, verified: bool) -> dict[str, Any]:
+    """What is kept of a provider's word: short texts under the names that the clients know."""
+    named = {
+        "sub": claims["sub"],
+        "provider_id": claims["sub"],
+        "iss": claims.get("iss"),
+        "email": claims.get("email"),
+        "name": claims.get("name"),
+        "full_name": claims.get("name"),
+        "avatar_url": claims.get("picture"),
+        "picture": claims.get("picture"),
+        "preferred_username": claims.get("preferred_username"),
+    }
+    kept = {key: value for key, value in named.items() if isinstance(value, str) and len(value) <= 500}
+    return {**kept, "email_verified": verified, "phone_verified": False}
