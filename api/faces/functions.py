@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from api.operations import Access, Handle, Operation, Session, operation
 from core.errors import LeadFuelError
+from domain.api_keys import Scope
 
 PREFIX: Final = "/functions/v1/"
 SHORT_PREFIX: Final = "/functions/"
@@ -29,6 +30,7 @@ def function(
     example: Any = None,
     other_statuses: Sequence[int] = (),
     idempotent: bool = False,
+    scope: Scope | None = None,
 ) -> Callable[[Handle], Operation]:
     """Declare the function that serves `name`; its parameters are those of an operation."""
     return operation(
@@ -44,6 +46,7 @@ def function(
         other_statuses=other_statuses,
         is_function=True,
         idempotent=idempotent,
+        scope=scope,
     )
 
 

@@ -122,6 +122,7 @@ async def list_offers(call: Call) -> Offers:
     "/v1/billing/checkout",
     tag="Billing",
     summary="Buy credits or a plan",
+    scope="person",
     status=201,
     errors=(*_TALKING, NotFound, NotForSale, AlreadySubscribed, Invalid),
     example={"pack": "pack-500"},
@@ -152,6 +153,7 @@ async def create_checkout(call: Call, body: CheckoutRequest) -> CheckoutAnswer:
     "/v1/billing/portal",
     tag="Billing",
     summary="Cards and invoices",
+    scope="person",
     errors=(*_TALKING, NothingBought),
 )
 async def open_portal(call: Call) -> PortalAnswer:
@@ -176,6 +178,7 @@ async def show_subscription(call: Call) -> Standing:
     "/v1/billing/subscription",
     tag="Billing",
     summary="Change the plan",
+    scope="person",
     errors=(*_TALKING, NotFound, NotForSale, NothingBought, NoChange, PaymentRefused),
     example={"plan": "team"},
     idempotent=True,
@@ -196,6 +199,7 @@ async def change_subscription(call: Call, body: PlanRequest) -> SubscriptionAnsw
     "/v1/billing/subscription/cancel",
     tag="Billing",
     summary="End the subscription",
+    scope="person",
     errors=(*_TALKING, NothingBought),
     idempotent=True,
 )
@@ -209,6 +213,7 @@ async def cancel_subscription(call: Call) -> SubscriptionAnswer:
     "/v1/billing/subscription/resume",
     tag="Billing",
     summary="Go on after all",
+    scope="person",
     errors=(*_TALKING, NothingBought),
     idempotent=True,
 )

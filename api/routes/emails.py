@@ -173,6 +173,7 @@ async def find_email(call: Call, body: FindRequest) -> FoundAnswer:
 
 @function(
     "validate-email",
+    scope="spend",
     summary="Check an address",
     errors=_CHECKING,
     example=_ADDRESS,
@@ -186,6 +187,7 @@ async def validate_email_function(call: Call, body: CheckRequest) -> VerdictAnsw
 
 @function(
     "email-finder",
+    scope="spend",
     summary="Find somebody's address",
     errors=_FINDING,
     example=_PERSON,

@@ -122,7 +122,15 @@ async def test_what_cannot_be_is_refused(ann, body):
 async def test_every_call_that_costs_credits_needs_the_scope_for_it(api, ann):
     """A key for reading cannot be used to spend; the calls that spend are named here once more."""
     spending = {op.name for op in OPERATIONS if op.scope == "spend"}
-    assert {"unlock_contact", "unlock_contacts", "validate_email", "find_email"} <= spending
+    assert {
+        "unlock_contact",
+        "unlock_contacts",
+        "validate_email",
+        "validate_email_function",
+        "find_email",
+        "email_finder_function",
+        "create_email_job",
+    } <= spending
     key = await make(ann, "read", "write")
     for op in OPERATIONS:
         if op.scope in {"spend", "admin", "person"} and op.access != "public":
