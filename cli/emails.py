@@ -15,6 +15,7 @@ from core.settings import Settings
 from db.sessions import SERVICE, Database
 from domain.finder import evidence, find, store
 from domain.finder.learning import Figures
+from domain.finder.model import Model
 from domain.validator import lists as list_module
 from domain.validator import selfcheck as checks
 from domain.validator.shared import open_validator
@@ -98,21 +99,27 @@ def find_(
 
 @emails.command()
 @click.option("--companies", type=click.IntRange(1), default=store.MAX_COMPANIES, show_default=True)
+@click.option("--changed", is_flag=True, help="Only from companies that have changed since the last time.")
 @as_json_option
-def learn(*, companies: int, as_json: bool) -> None:
-    """Learn the patterns of addresses from the catalogue, and say how good they are."""
+def learn(*, companies: int, changed: bool, as_json: bool) -> None:
+    """Learn the patterns of addresses from the catalogue, and say how good they are.
+
+    The worker learns what has changed every day, and everything anew every month.
+    """
     settings = context.require_database(context.load_settings())
 
-    async def run() -> tuple[int, Figures]:
+    async def run() -> tuple[Model, Figures] | None:
         database = Database(settings.database)
         try:
-            model, figures = await store.learn(database, settings.validator, limit=companies)
+            return await store.learn(database, settings.validator, limit=companies, only_changed=changed)
         finally:
             await database.close()
-        return model.version, figures
 
-    version, figures = context.run(run())
-    _print_figures([(version, "", figures.as_json())], as_json=as_json)
+    learned = context.run(run())
+    if learned is None:
+        click.echo("nothing has changed since the last version", err=True)
+    told = [] if learned is None else [(learned[0].version, "", learned[1].as_json())]
+    _print_figures(told, as_json=as_json)
 
 
 @emails.command()

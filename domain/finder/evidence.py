@@ -100,16 +100,24 @@ def readable(query: Query) -> None:
         _host(query.domain)
 
 
-async def companies(session: AsyncSession, settings: ValidatorSettings, *, limit: int) -> list[Company]:
-    """Companies with their known addresses, to learn from; a few addresses of each."""
+async def companies(
+    session: AsyncSession, settings: ValidatorSettings, *, limit: int, since: datetime | None = None
+) -> list[Company]:
+    """Companies with their known addresses, to learn from; a few addresses of each.
+
+    With `since`, those that have gained or changed one after it.
+    """
     rows = await session.stream(
         text(
             """
             SELECT c.organization_id, o.country, c.first_name, c.middle_name, c.last_name, c.email,
                    c.email_status, c.email_verified_at, c.last_refreshed_at, c.id
-            FROM (SELECT DISTINCT organization_id FROM contacts
-                  WHERE organization_id IS NOT NULL AND email IS NOT NULL
-                  ORDER BY organization_id LIMIT :limit) AS chosen
+            FROM (SELECT organization_id FROM (
+                      SELECT DISTINCT organization_id FROM contacts
+                      WHERE organization_id IS NOT NULL AND email IS NOT NULL
+                        AND (CAST(:since AS timestamptz) IS NULL OR updated_at > :since)) AS known
+                  -- Any of them, and the same ones again.
+                  ORDER BY hashint4(organization_id), organization_id LIMIT :limit) AS chosen
             JOIN organizations o ON o.id = chosen.organization_id
             CROSS JOIN LATERAL (
                 SELECT * FROM contacts
@@ -119,7 +127,7 @@ async def companies(session: AsyncSession, settings: ValidatorSettings, *, limit
             ORDER BY c.organization_id, c.id
             """
         ),
-        {"limit": limit, "per_company": PER_COMPANY * 2},
+        {"limit": limit, "per_company": PER_COMPANY * 2, "since": since},
     )
     return [company async for company in _grouped(rows, settings)]
 

@@ -81,7 +81,7 @@ async def find(case: Case, model: Model, validate: Validate | None = None) -> An
     if case.known is not None:
         return _known(case)
     belief = believe(model, case.samples, case.country)
-    ranked = candidates(belief, case.name, but=case.taken | case.bounced, limit=MAX_VERIFIED)
+    ranked = candidates(belief, case.name, taken=case.taken, bounced=case.bounced, limit=MAX_VERIFIED)
     base = Answer(status="not_found", domain=case.domain, samples=len(case.samples))
     if not ranked:
         return replace(base, reasons=("Every likely address belongs to somebody else or bounces.",))

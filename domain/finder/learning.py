@@ -5,8 +5,8 @@ in, and the shares of right answers found so are what calibrates confidence.
 """
 
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import log
 from typing import Any, Final
@@ -21,12 +21,13 @@ from domain.finder.model import (
     Sample,
     believe,
     candidates,
+    explain,
     explanations,
-    flat_prior,
+    settle,
     shares,
 )
 from domain.finder.names import BadName
-from domain.finder.templates import OTHER, TEMPLATES
+from domain.finder.templates import OTHER, TEMPLATES, Renderings, Style
 
 # More of one company teach nothing about companies in general.
 PER_COMPANY: Final = 12
@@ -36,6 +37,10 @@ _WEIGHTS: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 _LEAST_COMPANIES_OF_A_COUNTRY: Final = 50
 _SMOOTHING: Final = 0.3
 _LEFT_OUT_PER_COMPANY: Final = 4
+# So many companies are enough to choose weights by.
+_WEIGHED_BY: Final = 150
+# What was learned before never counts as more than so many companies, or trials.
+_REMEMBERED: Final = 4_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,40 +84,64 @@ def learn(companies: Sequence[Company], *, version: int = 0) -> tuple[Model, Fig
     """A model, and its figures on companies it had not seen."""
     folds = [companies[place::_FOLDS] for place in range(_FOLDS)]
     trials: list[Trial] = []
+    weights: Model | None = None
     for place, fold in enumerate(folds):
         others = [company for at, other in enumerate(folds) if at != place for company in other]
         if others and fold:
-            trials += leave_one_out(fit(others), fold)
-    model = replace(fit(companies), calibration=isotonic(trials), version=version)
-    out_of_fold = [replace(trial, belief=confidence(model, trial.belief)) for trial in trials]
-    return model, figures(out_of_fold)
+            weights = weights or weighed(fit(others), others)
+            trials += leave_one_out(_weighed_as(fit(others), weights), fold)
+    model = _weighed_as(fit(companies), weights or Model())
+    model = replace(model, calibration=isotonic(trials), version=version)
+    return model, _told(model, trials)
 
 
-def fit(companies: Sequence[Company]) -> Model:
-    """Priors and their weight, without calibration."""
+def refine(model: Model, companies: Sequence[Company]) -> tuple[Model, Figures]:
+    """The model moved on by companies that are new or have changed; its figures are on these, unseen.
+
+    What was learned before counts as so many companies, up to a number: habits change.
+    """
+    trials = leave_one_out(model, companies)
+    moved = fit(companies, before=model)
+    moved = replace(moved, calibration=isotonic(trials, before=model.calibration), version=model.version)
+    return moved, _told(model, trials)
+
+
+def _told(model: Model, trials: Sequence[Trial]) -> Figures:
+    return figures([replace(trial, belief=confidence(model, trial.belief)) for trial in trials])
+
+
+def fit(companies: Sequence[Company], *, before: Model | None = None) -> Model:
+    """Priors without calibration, moved on from those of `before`."""
     prepared = [
-        (
-            company.country,
-            [(sample.weight, *explanations(sample)) for sample in company.samples[:PER_COMPANY]],
-        )
-        for company in companies
-        if company.samples
+        (company.country, explain(company.samples[:PER_COMPANY])) for company in companies if company.samples
     ]
+    old = before or Model()
     if not prepared:
-        return Model()
-    overall = _prior(flat_prior(), [explained for _, explained in prepared])
-    by_country: dict[str, list[list[Explained]]] = defaultdict(list)
-    for country, explained in prepared:
-        if country:
-            by_country[country].append(explained)
-    countries = {
-        country: _prior(overall, some)
-        for country, some in by_country.items()
-        if len(some) >= _LEAST_COMPANIES_OF_A_COUNTRY
-    }
-    draft = Model(prior=overall, by_country=countries)
-    weight = max(_WEIGHTS, key=lambda weight: _likelihood(replace(draft, concentration=weight), companies))
-    return replace(draft, concentration=weight)
+        return old
+    counted = {"": float(len(prepared)), **Counter(country for country, _ in prepared if country)}
+    known = {name: min(number, _REMEMBERED) for name, number in old.companies.items()}
+    overall = _prior(old.prior, [explained for _, explained in prepared], seen=known.get("", 0.0))
+    countries = dict(old.by_country)
+    for country, number in counted.items():
+        if country and number + known.get(country, 0.0) >= _LEAST_COMPANIES_OF_A_COUNTRY:
+            some = [explained for where, explained in prepared if where == country]
+            seen = known.get(country, 0.0) if country in countries else 0.0
+            countries[country] = _prior(countries.get(country, overall), some, seen=seen)
+    total = {name: counted.get(name, 0.0) + known.get(name, 0.0) for name in {*counted, *known}}
+    return replace(old, prior=overall, by_country=countries, companies=total)
+
+
+def weighed(model: Model, companies: Sequence[Company]) -> Model:
+    """The model with the weights of its priors under which held-back addresses were likeliest."""
+    held = list(_held_back(companies[:: max(1, len(companies) // _WEIGHED_BY)]))
+    for name in ("of_features", "concentration", "of_features"):
+        tried = [replace(model, **{name: weight}) for weight in _WEIGHTS]  # type: ignore[arg-type]
+        model = max(tried, key=lambda one: _likelihood(one, held))
+    return model
+
+
+def _weighed_as(model: Model, other: Model) -> Model:
+    return replace(model, concentration=other.concentration, of_features=other.of_features)
 
 
 def leave_one_out(model: Model, companies: Iterable[Company]) -> list[Trial]:
@@ -134,7 +163,7 @@ def leave_one_out(model: Model, companies: Iterable[Company]) -> list[Trial]:
 def _try(model: Model, held: Sample, others: Sequence[Sample], country: str | None) -> Trial | None:
     known = {sample.local for sample in others}
     try:
-        free = candidates(believe(model, others, country), held.name, but=known, limit=3)
+        free = candidates(believe(model, others, country), held.name, taken=known, limit=3)
     except BadName:
         return None
     if not free:
@@ -159,26 +188,42 @@ def confidence(model: Model, belief: float) -> float:
         return points[0][1] * belief / points[0][0] if points[0][0] else points[0][1]
     if place == len(points):
         return points[-1][1]
-    (left, low), (right, high) = points[place - 1], points[place]
+    (left, low, _), (right, high, _) = points[place - 1], points[place]
     return low if right == left else low + (high - low) * (belief - left) / (right - left)
 
 
-def isotonic(trials: Sequence[Trial]) -> tuple[tuple[float, float], ...]:
-    """Pooled neighbours: the rising shares of right answers by belief, a few at the least in each."""
-    least = max(1, min(40, len(trials) // 25))
-    ordered = sorted((trial.belief, trial.is_right) for trial in trials)
-    blocks: list[list[float]] = []  # sum of beliefs, right ones, number
-    for belief, is_right in ordered:
+def isotonic(
+    trials: Sequence[Trial], *, before: Sequence[tuple[float, float, float]] = ()
+) -> tuple[tuple[float, float, float], ...]:
+    """Pooled neighbours: the rising shares of right answers by belief, a few at the least in each.
+
+    What was measured `before` counts as the trials it rests on, up to a number.
+    """
+    kept = sum(number for *_, number in before)
+    scale = min(1.0, _REMEMBERED / kept) if kept else 1.0
+    # Trials of the same belief are one point: they cannot be told apart, whatever came of them.
+    points: dict[float, list[float]] = {}  # sum of beliefs, right ones, number
+    for belief, share, number in before:
+        _count(points, belief, share * number * scale, number * scale)
+    for trial in trials:
+        _count(points, trial.belief, float(trial.is_right), 1.0)
+    least = max(1.0, min(40.0, sum(number for *_, number in points.values()) / 25))
+    blocks: list[list[float]] = []
+    for _, point in sorted(points.items()):
         if blocks and blocks[-1][2] < least:
-            block = blocks[-1]
-            block[0], block[1], block[2] = block[0] + belief, block[1] + is_right, block[2] + 1
+            blocks[-1] = [a + b for a, b in zip(blocks[-1], point, strict=True)]
         else:
-            blocks.append([belief, float(is_right), 1.0])
+            blocks.append(point)
         _pool(blocks, least)
-    return tuple((total / number, (right + 0.5) / (number + 1)) for total, right, number in blocks)
+    return tuple((total / number, (right + 0.5) / (number + 1), number) for total, right, number in blocks)
 
 
-def _pool(blocks: list[list[float]], least: int) -> None:
+def _count(points: dict[float, list[float]], belief: float, right: float, number: float) -> None:
+    point = points.setdefault(round(belief, 6), [0.0, 0.0, 0.0])
+    point[:] = [a + b for a, b in zip(point, (belief * number, right, number), strict=True)]
+
+
+def _pool(blocks: list[list[float]], least: float) -> None:
     while len(blocks) > 1 and blocks[-1][2] >= least:
         before, last = blocks[-2], blocks[-1]
         if before[1] / before[2] < last[1] / last[2]:
@@ -239,24 +284,29 @@ def _mean(values: Iterable[float]) -> float:
     return sum(all_values) / len(all_values) if all_values else 0.0
 
 
-def _prior(base: Prior, companies: Sequence[Sequence[Explained]]) -> Prior:
-    """What companies have in common: each counts once, whatever the number of its addresses."""
+def _prior(base: Prior, companies: Sequence[Sequence[Explained]], *, seen: float = 0.0) -> Prior:
+    """What companies have in common: each counts once, whatever the number of its addresses.
+
+    The base counts as the companies it was learned from, or as a few.
+    """
     prior = base
     for _ in range(_ROUNDS):
         templates: dict[str, float] = defaultdict(float)
         features: dict[str, dict[str, float]] = {feature: defaultdict(float) for feature in FEATURES}
         for explained in companies:
-            belief = Belief(prior, 0.5, {}, {}, len(explained))
+            belief = Belief(prior, 0.5, 0.5, {}, {}, len(explained))
             for _ in range(2):
                 found, forms = shares(belief, explained)
-                belief = Belief(prior, 0.5, found, forms, len(explained))
+                belief = Belief(prior, 0.5, 0.5, found, forms, len(explained))
             _add(templates, found)
             for feature in FEATURES:
                 _add(features[feature], forms[feature])
         prior = Prior(
-            _smoothed(templates, base.templates, [*TEMPLATES, OTHER]),
+            _smoothed(templates, base.templates, [*TEMPLATES, OTHER], seen),
             {
-                feature: _smoothed(features[feature], base.features[feature], list(base.features[feature]))
+                feature: _smoothed(
+                    features[feature], base.features[feature], list(base.features[feature]), seen
+                )
                 for feature in FEATURES
             },
         )
@@ -270,28 +320,34 @@ def _add(to: dict[str, float], counts: Mapping[str, float]) -> None:
 
 
 def _smoothed(
-    counts: Mapping[str, float], base: Mapping[str, float], names: Sequence[str]
+    counts: Mapping[str, float], base: Mapping[str, float], names: Sequence[str], seen: float
 ) -> dict[str, float]:
-    """Shares, with what was believed before counting as a few companies."""
-    weight = _SMOOTHING * len(names)
+    """Shares, with what was believed before counting as so many companies, a few at the least."""
+    weight = max(_SMOOTHING * len(names), seen)
     total = sum(counts.values()) + weight
     scale = sum(base.get(name, 0.0) for name in names) or 1.0
     return {name: (counts.get(name, 0.0) + weight * base.get(name, 0.0) / scale) / total for name in names}
 
 
-def _likelihood(model: Model, companies: Sequence[Company]) -> float:
-    """How likely held-back addresses were, over a part of the companies: enough to choose a weight by."""
-    step = max(1, len(companies) // 300)
-    total = 0.0
-    for company in companies[::step]:
+Held = tuple[str | None, Renderings | None, tuple[Style, ...], list[Explained]]
+
+
+def _held_back(companies: Sequence[Company]) -> Iterator[Held]:
+    """Some addresses of each company, each with a few of the others to be sought from."""
+    for company in companies:
         samples = company.samples[:5]
         for place in range(min(len(samples), 3)):
-            held = samples[place]
-            name, styles = explanations(held)
             others = samples[:place] + samples[place + 1 :]
-            belief = believe(model, others[: place + 1], company.country)
-            if name is not None and styles:
-                total += log(max(sum(map(Odds(belief).of(name), styles)), 1e-9))
-            else:
-                total += log(belief.other())
+            yield company.country, *explanations(samples[place]), explain(others[: place + 1])
+
+
+def _likelihood(model: Model, held: Sequence[Held]) -> float:
+    """How likely held-back addresses were."""
+    total = 0.0
+    for country, name, styles, others in held:
+        belief = settle(model, others, country)
+        if name is not None and styles:
+            total += log(max(sum(map(Odds(belief).of(name), styles)), 1e-9))
+        else:
+            total += log(belief.other())
     return total

@@ -8,28 +8,33 @@ shared among them by their probability, until the shares no longer move.
 
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from heapq import nsmallest
+from itertools import count
 from typing import Any, Final
 
 from domain.finder.names import BadName
-from domain.finder.templates import OTHER, TEMPLATES, Renderings, Style, renderings
+from domain.finder.templates import AS_GIVEN, NICKNAME, OTHER, TEMPLATES, Renderings, Style, renderings
 
 MAX_CANDIDATES: Final = 20
 _ROUNDS: Final = 12
 _SETTLED: Final = 1e-10
-FEATURES: Final = ("spelling", "given", "surname")
+FEATURES: Final = ("spelling", "given", "surname", "short")
 # What holds before anything was learned: every template about as likely, the plain forms likelier.
 _FLAT_FEATURES: Final[dict[str, dict[str, float]]] = {
     "spelling": {"plain": 0.6, "written out": 0.4},
-    "given": {"first": 0.8, "joined": 0.08, "hyphen": 0.06, "last": 0.02, "initials": 0.01, "nickname": 0.03},
+    "given": {"first": 0.8, "joined": 0.09, "hyphen": 0.08, "last": 0.02, "initials": 0.01},
     "surname": {
         "joined": 0.5, "bare": 0.1, "first": 0.1, "last": 0.08, "first word": 0.06, "hyphen": 0.12,
         "dot": 0.04,
     },
+    "short": {AS_GIVEN: 0.97, NICKNAME: 0.03},
 }  # fmt: skip
 _LEAST: Final = 1e-5
 _SAME: Final = 1e-12
+# How often a namesake of somebody at the company is told apart by a number.
+_NUMBERED: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +74,13 @@ class Model:
 
     prior: Prior = field(default_factory=flat_prior)
     by_country: Mapping[str, Prior] = field(default_factory=dict)
-    # So many samples weigh as much as the prior.
+    # So many samples weigh as much as the prior: of templates, and of the forms of a feature.
     concentration: float = 1.0
-    # Belief -> share of the right, ascending; without any, belief is taken as it is.
-    calibration: tuple[tuple[float, float], ...] = ()
+    of_features: float = 1.0
+    # Belief, share of the right, number of trials, ascending; without any, belief is taken as it is.
+    calibration: tuple[tuple[float, float, float], ...] = ()
+    # From how many companies it was learned, in all ("") and by country.
+    companies: Mapping[str, float] = field(default_factory=dict)
     version: int = 0
 
     def prior_for(self, country: str | None) -> Prior:
@@ -83,16 +91,22 @@ class Model:
             "prior": _plain(self.prior),
             "by_country": {country: _plain(prior) for country, prior in self.by_country.items()},
             "concentration": self.concentration,
+            "of_features": self.of_features,
             "calibration": [list(point) for point in self.calibration],
+            "companies": dict(self.companies),
         }
 
 
 def model_from_json(plain: Mapping[str, Any], *, version: int) -> Model:
     return Model(
-        prior=Prior(**plain["prior"]),
-        by_country={country: Prior(**prior) for country, prior in plain["by_country"].items()},
+        prior=_prior_from(plain["prior"]),
+        by_country={country: _prior_from(prior) for country, prior in plain["by_country"].items()},
         concentration=plain["concentration"],
-        calibration=tuple((point[0], point[1]) for point in plain["calibration"]),
+        of_features=plain.get("of_features", plain["concentration"]),
+        calibration=tuple(
+            (point[0], point[1], point[2] if len(point) > 2 else 1.0) for point in plain["calibration"]
+        ),
+        companies=plain.get("companies", {}),
         version=version,
     )
 
@@ -103,6 +117,7 @@ class Belief:
 
     prior: Prior
     weight: float
+    feature_weight: float
     # How much of the samples each template and each form of a feature explains.
     templates: Mapping[str, float]
     features: Mapping[str, Mapping[str, float]]
@@ -124,7 +139,7 @@ class Odds:
                 _FLAT_FEATURES[feature],
                 prior.features.get(feature, {}),
                 belief.features.get(feature, {}),
-                weight,
+                belief.feature_weight,
             )
             for feature in FEATURES
         }
@@ -132,13 +147,20 @@ class Odds:
     def of(self, name: Renderings) -> Callable[[Style], float]:
         """The probability of a style of this name; the forms of a feature share among those it leaves."""
         templates = self._templates
-        choices = (name.spellings, name.given, name.surname)
-        spelling, given, surname = (
+        choices = (name.spellings, name.given, name.surname, (AS_GIVEN, NICKNAME))
+        spelling, given, surname, short = (
             _shared(self._features[feature], forms) for feature, forms in zip(FEATURES, choices, strict=True)
         )
+        short[NICKNAME] /= max(name.nicknames, 1)
 
         def chance(style: Style) -> float:
-            return templates[style[0]] * spelling[style[1]] * given[style[2]] * surname[style[3]]
+            return (
+                templates[style[0]]
+                * spelling[style[1]]
+                * given[style[2]]
+                * surname[style[3]]
+                * short[style[4]]
+            )
 
         return chance
 
@@ -159,21 +181,31 @@ def _shared(odds: Mapping[str, float], forms: Sequence[str]) -> dict[str, float]
 
 def believe(model: Model, samples: Sequence[Sample], country: str | None = None) -> Belief:
     """What samples make of the prior; their order does not matter."""
-    ordered = sorted(samples, key=lambda s: (s.local, s.name.last, s.name.first, s.name.middle, s.weight))
-    explained = [(sample.weight, *explanations(sample)) for sample in ordered]
-    belief = Belief(model.prior_for(country), model.concentration, {}, {}, len(samples))
-    for _ in range(_ROUNDS if explained else 0):
-        templates, features = shares(belief, explained)
-        moved = max(abs(templates[key] - belief.templates.get(key, 0.0)) for key in templates)
-        belief = Belief(belief.prior, belief.weight, templates, features, belief.samples)
-        if moved < _SETTLED:
-            break
-    return belief
+    return settle(model, explain(samples), country)
 
 
 Explained = tuple[float, Renderings | None, tuple[Style, ...]]
 
 
+def explain(samples: Sequence[Sample]) -> list[Explained]:
+    """Each sample's weight, name and possible styles, in an order of their own."""
+    ordered = sorted(samples, key=lambda s: (s.local, s.name.last, s.name.first, s.name.middle, s.weight))
+    return [(sample.weight, *explanations(sample)) for sample in ordered]
+
+
+def settle(model: Model, explained: Sequence[Explained], country: str | None) -> Belief:
+    """Share the samples among their styles until nothing moves any more."""
+    belief = Belief(model.prior_for(country), model.concentration, model.of_features, {}, {}, len(explained))
+    for _ in range(_ROUNDS if explained else 0):
+        templates, features = shares(belief, explained)
+        moved = max(abs(templates[key] - belief.templates.get(key, 0.0)) for key in templates)
+        belief = replace(belief, templates=templates, features=features)
+        if moved < _SETTLED:
+            break
+    return belief
+
+
+@lru_cache(maxsize=65_536)
 def explanations(sample: Sample) -> tuple[Renderings | None, tuple[Style, ...]]:
     """The styles that make the sample's address of its name; a namesake's number is looked past."""
     try:
@@ -216,11 +248,16 @@ class Candidate:
 
 
 def candidates(
-    belief: Belief, name: Name, *, but: Container[str] = (), limit: int = MAX_CANDIDATES
+    belief: Belief,
+    name: Name,
+    *,
+    taken: Container[str] = (),
+    bounced: Container[str] = (),
+    limit: int = MAX_CANDIDATES,
 ) -> list[Candidate]:
     """The most believed local parts the name may have, the first first; raises `BadName`.
 
-    Those in `but` are somebody else's, or known to bounce.
+    One that is somebody else's leaves half of its probability to the same with a number behind.
     """
     made = renderings(name.first, name.middle, name.last)
     chance = Odds(belief).of(made)
@@ -237,8 +274,16 @@ def candidates(
         # Of styles as likely as each other, the plainer one is named: the templates come in that order.
         if odds > most + _SAME and style.template != named:
             best[local] = odds, style.template
-    free = ((-odds, local) for local, odds in total.items() if local not in but)
-    return [Candidate(local, -odds, best[local][1]) for odds, local in nsmallest(limit, free)]
+    ranked = []
+    for local, odds in total.items():
+        if local not in taken:
+            if local not in bounced:
+                ranked.append((-odds, local, best[local][1]))
+            continue
+        numbered = next(f"{local}{n}" for n in count(2) if f"{local}{n}" not in taken)
+        if numbered not in bounced:
+            ranked.append((-odds * _NUMBERED, numbered, best[local][1]))
+    return [Candidate(local, -odds, template) for odds, local, template in nsmallest(limit, ranked)]
 
 
 def _plain(prior: Prior) -> dict[str, Any]:
@@ -246,3 +291,8 @@ def _plain(prior: Prior) -> dict[str, Any]:
         "templates": dict(prior.templates),
         "features": {feature: dict(forms) for feature, forms in prior.features.items()},
     }
+
+
+def _prior_from(plain: Mapping[str, Any]) -> Prior:
+    """A kept prior; a feature that it was learned without is as before anything was learned."""
+    return Prior(plain["templates"], {**_FLAT_FEATURES, **plain["features"]})

@@ -26,8 +26,8 @@ _TITLE_WORDS: Final = (
 )
 _TITLES: Final = frozenset(_TITLE_WORDS.split())
 _PARTICLE_WORDS: Final = (
-    "al ap bin d da dal das de del della den der des di do dos du el la las le los lo ten ter van vom von"
-    " zu zum zur"
+    "abu af al ap av ben bin bint d da dal das de del della den der des di do dos du el ibn la las le los lo"
+    " ten ter van vom von zu zum zur"
 )
 _PARTICLES: Final = frozenset(_PARTICLE_WORDS.split())
 # Written out where the keyboard lacks the letter; the other way is to leave the mark away.
@@ -46,11 +46,15 @@ class BadName(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A spelling of a part of a name, how its marks are written, and in which way it was formed."""
+    """A spelling of a part of a name, how its marks are written, and in which way it was formed.
+
+    A nickname is formed in no way; of several given names it stands for the first.
+    """
 
     text: str
     spelling: str
     way: str
+    is_nickname: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def forms(first: str, middle: str, last: str) -> Forms:
     firsts: list[Form] = []
     lasts: list[Form] = []
     for spelling in spellings:
-        firsts += [Form(text, spelling, way) for text, way in _given(given, spelling)]
+        firsts += _given(given, spelling)
         lasts += [Form(text, spelling, way) for text, way in _surname(surname, spelling)]
     return Forms(
         tuple(firsts),
@@ -115,33 +119,41 @@ def _spelled(words: list[str], spelling: str) -> list[str]:
     return [spelled for word in words if (spelled := ascii_word(word, spelling))]
 
 
-def _given(words: list[str], spelling: str) -> list[tuple[str, str]]:
+def _given(words: list[str], spelling: str) -> list[Form]:
+    """What the given names may look like, each with every way that leads to it."""
     spelled = _spelled(words, spelling)
     if not spelled:
         return []
-    ways = {spelled[0]: "first"}
+    ways = [(spelled[0], "first")]
     if len(spelled) > 1:
-        ways.setdefault("".join(spelled), "joined")
-        ways.setdefault("-".join(spelled), "hyphen")
-        ways.setdefault(spelled[-1], "last")
-        ways.setdefault("".join(word[0] for word in spelled), "initials")
+        ways += [
+            ("".join(spelled), "joined"),
+            ("-".join(spelled), "hyphen"),
+            (spelled[-1], "last"),
+            ("".join(word[0] for word in spelled), "initials"),
+        ]
+    found = [Form(text, spelling, way) for text, way in ways]
     if spelling == "plain":
-        same = set(spelling_variants(spelled[0]))
-        for other in query_alternatives(spelled[0])[:8]:
-            if other not in same and len(other) > 1:
-                ways.setdefault(other, "nickname")
-    return list(ways.items())
+        known = {text for text, _ in ways} | set(spelling_variants(spelled[0]))
+        found += [
+            Form(other, spelling, "", is_nickname=True)
+            for other in query_alternatives(spelled[0])[:8]
+            if other not in known and len(other) > 1
+        ]
+    return found
 
 
 def _surname(words: list[str], spelling: str) -> list[tuple[str, str]]:
+    """What the surname may look like: of "van Dam", "dam" is what is left without the particle, and is also
+    the last word; an address with it speaks for both.
+    """
     spelled = _spelled(words, spelling)
     if not spelled:
         return []
     if len(spelled) == 1:
         return [(spelled[0], "joined")]
     bare = [word for word in spelled if word not in _PARTICLES] or spelled
-    ways: dict[str, str] = {}
-    for text, way in (
+    return [
         ("".join(spelled), "joined"),
         ("".join(bare), "bare"),
         (bare[0], "first"),
@@ -149,9 +161,7 @@ def _surname(words: list[str], spelling: str) -> list[tuple[str, str]]:
         (spelled[0], "first word"),
         ("-".join(spelled), "hyphen"),
         (".".join(spelled), "dot"),
-    ):
-        ways.setdefault(text, way)
-    return list(ways.items())
+    ]
 
 
 def _name_class(given: list[str], surname: list[str], written: str) -> str:

@@ -54,13 +54,18 @@ class Style(NamedTuple):
     spelling: str
     given: str
     surname: str
+    short: str
 
 
+AS_GIVEN: Final = "as given"
+NICKNAME: Final = "nickname"
 Part = Literal["given", "surname", ""]
 # How many letters of a part are shown; 0 is all.
 Cut = int
+# How a part was formed, and whether it is a nickname.
+Way = tuple[str, str]
 # What a part may look like -> the ways in which it came to look so.
-Pieces = Mapping[str, tuple[str, ...]]
+Pieces = Mapping[str, tuple[Way, ...]]
 
 
 class _Shape(NamedTuple):
@@ -77,7 +82,7 @@ class _Shape(NamedTuple):
 
 _FIELD: Final = re.compile(r"\{(first|last|f|l)(?::\.(\d))?\}")
 _PARTS: Final[Mapping[str, Part]] = {"first": "given", "f": "given", "last": "surname", "l": "surname"}
-_NOTHING: Final[Pieces] = {"": ("",)}
+_NOTHING: Final[Pieces] = {"": (("", ""),)}
 
 
 def _shape(template: str, pattern: str) -> _Shape:
@@ -100,6 +105,7 @@ class Renderings:
     spellings: tuple[str, ...]
     given: tuple[str, ...]
     surname: tuple[str, ...]
+    nicknames: int
     middle: str
     name_class: str
     # By the spelling as it shows in a style, then by part and cut.
@@ -152,19 +158,22 @@ class Renderings:
 
 
 def _styles(
-    shape: _Shape, spelling: str, head_ways: tuple[str, ...], tail_ways: tuple[str, ...]
+    shape: _Shape, spelling: str, head_ways: tuple[Way, ...], tail_ways: tuple[Way, ...]
 ) -> Iterator[Style]:
-    for head_way in head_ways:
-        for tail_way in tail_ways:
-            given, surname = (head_way, tail_way) if shape.head == "given" else (tail_way, head_way)
-            yield Style(shape.template, spelling, given, surname)
+    for head, head_short in head_ways:
+        for tail, tail_short in tail_ways:
+            if shape.head == "given":
+                yield Style(shape.template, spelling, head, tail, head_short)
+            else:
+                yield Style(shape.template, spelling, tail, head, tail_short)
 
 
 @lru_cache(maxsize=32_768)
 def renderings(first: str, middle: str, last: str) -> Renderings:
     """All that a name may look like before the @; raises `BadName`."""
     name = forms(first, middle, last)
-    given = tuple(form.way for form in name.first if form.spelling == "plain")
+    given = tuple(form.way for form in name.first if form.spelling == "plain" and not form.is_nickname)
+    nicknames = sum(form.is_nickname for form in name.first)
     surname = tuple(form.way for form in name.last if form.spelling == "plain")
     pieces = {}
     for spelling in name.spellings:
@@ -177,19 +186,25 @@ def renderings(first: str, middle: str, last: str) -> Renderings:
                 if part == "given" and (part, cut) not in cuts:
                     # Of a given name shown by its initial alone there is one form.
                     some = [form for form in firsts if form.way == "first"] if cut == 1 else firsts
-                    cuts[part, cut] = _cut(some, cut, has_choice=len(given) > 1 and cut != 1)
+                    cuts[part, cut] = _cut(
+                        some,
+                        cut,
+                        has_choice=len(given) > 1 and cut != 1,
+                        has_short=bool(nicknames) and cut != 1,
+                    )
                 elif part == "surname" and (part, cut) not in cuts:
                     cuts[part, cut] = _cut(lasts, cut, has_choice=len(surname) > 1)
         pieces[shown] = cuts
-    return Renderings(name.spellings, given, surname, name.middle, name.name_class, pieces)
+    return Renderings(name.spellings, given, surname, nicknames, name.middle, name.name_class, pieces)
 
 
-def _cut(forms_of_part: list[Form], cut: Cut, *, has_choice: bool) -> Pieces:
+def _cut(forms_of_part: list[Form], cut: Cut, *, has_choice: bool, has_short: bool = False) -> Pieces:
     """The forms of a part, cut to so many letters, each with the ways that lead to it."""
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, tuple[Way, ...]] = {}
     for form in forms_of_part:
         piece = form.text[:cut] if cut else form.text
-        way = form.way if has_choice else ""
+        short = (NICKNAME if form.is_nickname else AS_GIVEN) if has_short else ""
+        way = (form.way if has_choice else "", short)
         known = found.get(piece, ())
         if way not in known:
             found[piece] = (*known, way)

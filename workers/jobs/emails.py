@@ -1,12 +1,19 @@
 """The loop behind addresses: requests that are due, and whether mail servers can be reached at all."""
 
 import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Final
 
 from core.logs import get_logger
 from core.settings import Settings
 from db.sessions import Database
 from domain.emails import requests, working
+from domain.finder import store
+from domain.finder.learning import Company, Figures
+from domain.finder.model import Model
+from domain.finder.store import Learning
 from domain.validator import selfcheck
 from domain.validator.shared import open_validator
 from domain.validator.validate import Validator
@@ -17,6 +24,7 @@ log = get_logger(__name__)
 EVERY_S: Final = 1.0
 PORT_EVERY_S: Final = 1_800.0
 FORGET_EVERY_S: Final = 3_600.0
+LEARN_EVERY_S: Final = 3_600.0
 
 
 async def run(settings: Settings, db: Database, stop: asyncio.Event) -> None:
@@ -27,6 +35,7 @@ async def run(settings: Settings, db: Database, stop: asyncio.Event) -> None:
     ):
         beside.create_task(_watch_port(settings, validator, stop))
         beside.create_task(_forget(settings, db, stop))
+        beside.create_task(_learn(settings, db, stop))
         desk = working.Desk(settings, db, validator)
         try:
             while not stop.is_set():
@@ -60,3 +69,18 @@ async def _forget(settings: Settings, db: Database, stop: asyncio.Event) -> None
         if gone := await requests.forget(db, days=settings.validator.log_days):
             log.info("old checks and searches are forgotten", rows=gone)
         await rest(stop, FORGET_EVERY_S)
+
+
+async def _learn(settings: Settings, db: Database, stop: asyncio.Event) -> None:
+    """Learn from the catalogue when it is time to, in a process of its own: it computes for minutes."""
+    while not stop.is_set():
+        await rest(stop, LEARN_EVERY_S)
+        if not stop.is_set():
+            version = await store.learn_when_due(db, settings.validator, aside=_in_a_process)
+            if version is not None:
+                log.info("patterns of addresses were learned", version=version)
+
+
+async def _in_a_process(learning: Learning, companies: Sequence[Company]) -> tuple[Model, Figures]:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return await asyncio.get_running_loop().run_in_executor(pool, learning, companies)

@@ -1,10 +1,13 @@
 """The case that the catalogue makes for an address, and learning from the catalogue as it is."""
 
+import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
+from core import clock
 from core.errors import Invalid, NotFound
 from core.ids import ContactId
 from core.settings import ValidatorSettings
@@ -116,3 +119,37 @@ async def test_learning_is_kept_by_version_and_used(catalogue, db):
     assert newest.prior.templates["f.last"] > newest.prior.templates["lastf"]
     assert [version for version, *_ in kept] == [second.version, first.version]
     assert figures.trials >= 0
+
+
+async def test_what_has_changed_moves_the_newest_version_on(catalogue, db):
+    first, _ = await store.learn(db, SETTINGS)
+    assert await store.learn(db, SETTINGS, only_changed=True) is None
+    async with db.transaction(SERVICE) as session:
+        await session.execute(
+            text(
+                "UPDATE contacts SET email = 'bernd.vogel@corp-mail.com', updated_at = app.now()"
+                " WHERE id = :id"
+            ),
+            {"id": catalogue["Bernd Vogel"]},
+        )
+    second, _ = await store.learn(db, SETTINGS, only_changed=True)
+    assert second.version > first.version
+    assert second.companies[""] == 2.0
+    assert second.prior.templates["first.last"] > first.prior.templates["first.last"]
+
+
+async def test_learning_is_due_once_a_day_and_anew_once_a_month(catalogue, db):
+    async def due(**later):
+        with clock.shifted(timedelta(**later)):
+            return await store.learn_when_due(db, SETTINGS, aside=asyncio.to_thread)
+
+    first = await due()
+    assert first is not None
+    assert await due(hours=23) is None
+    assert await due(hours=25) is None  # nothing has changed
+    anew = await due(days=31)
+    assert anew > first
+
+
+async def test_without_known_addresses_nothing_is_learned(db, clean_database):
+    assert await store.learn_when_due(db, SETTINGS, aside=asyncio.to_thread) is None

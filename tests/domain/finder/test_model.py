@@ -7,7 +7,17 @@ from itertools import pairwise
 
 import pytest
 
-from domain.finder.learning import Company, confidence, figures, fit, isotonic, learn, leave_one_out
+from domain.finder.learning import (
+    Company,
+    Trial,
+    confidence,
+    figures,
+    fit,
+    isotonic,
+    learn,
+    leave_one_out,
+    refine,
+)
 from domain.finder.model import Model, Name, Sample, believe, candidates, model_from_json
 from domain.finder.names import BadName, forms, words_of
 from domain.finder.templates import renderings
@@ -162,3 +172,52 @@ def test_nothing_to_learn_from_is_no_error():
     model, found = learn([])
     assert found.trials == 0
     assert confidence(model, 0.4) == 0.4
+
+
+def test_a_model_is_moved_on_by_what_is_new_and_says_how_good_it_was_there():
+    draw = random.Random(5)
+    model, _ = learn(list(_companies(200, draw)))
+    fresh = [
+        Company("DE", tuple(replace(s, local=f"{s.name.last}.{s.name.first}") for s in company.samples))
+        for company in _companies(100, draw)
+    ]
+    moved, told = refine(model, fresh)
+    assert told.trials > 100
+    assert model.prior.templates["last.first"] < moved.prior.templates["last.first"] < 0.5
+    assert moved.prior.templates["first.last"] > 0.3
+    assert moved.companies[""] == 300
+    again, _ = refine(moved, fresh)
+    assert again.prior.templates["last.first"] > moved.prior.templates["last.first"]
+
+
+def test_an_address_can_speak_for_several_ways_to_make_it():
+    bare = [Sample(Name("Ann", "", "van Dam"), "ann.dam"), Sample(Name("Lu", "", "de la Paz"), "lu.paz")]
+    assert best(bare, ("Tom", "", "van Gogh")).local == "tom.gogh"
+    last = [*bare, Sample(Name("Eva", "", "Garcia Lopez"), "eva.lopez")]
+    assert best(last, ("Tom", "", "Ruiz Soto")).local == "tom.soto"
+
+
+def test_names_without_a_choice_teach_nothing_of_it():
+    plain = [Sample(Name(first, "", "Beck"), f"{first.lower()}.beck") for first in ("William", "Emil", "Jan")]
+    joined = [*plain, Sample(Name("Karl-Heinz", "", "Roth"), "karlheinz.roth")]
+    assert best(joined, ("Anne-Marie", "", "Horn")).local == "annemarie.horn"
+
+
+def test_a_namesake_gets_a_number():
+    samples = [Sample(Name("Anna", "", "Keller"), "anna.keller"), Sample(Name("Jan", "", "Beck"), "jan.beck")]
+    found = candidates(
+        believe(Model(), samples), Name("Anna", "", "Keller"), taken={"anna.keller", "anna.keller2"}
+    )
+    assert found[0].local == "anna.keller3"
+    assert all(candidate.local != "anna.keller" for candidate in found)
+    bounced = candidates(
+        believe(Model(), samples), Name("Anna", "", "Keller"), taken={"anna.keller"}, bounced={"anna.keller2"}
+    )
+    assert not {"anna.keller", "anna.keller2"} & {candidate.local for candidate in bounced}
+
+
+def test_trials_of_the_same_belief_are_measured_together():
+    right, wrong = Trial(0.5, True, True, 0, "plain"), Trial(0.5, False, False, 0, "plain")
+    [(belief, share, number)] = isotonic([wrong] * 100 + [right] * 300)
+    assert (belief, number) == (0.5, 400)
+    assert share == pytest.approx(0.75, abs=0.01)
