@@ -4,23 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from db.models import metadata
+from tests.fixtures.database import empty
 
 
 @pytest.fixture(scope="session")
 def wipe(owner):
-    """Empty every table but the plans."""
+    """Empty every table but what the migrations offer."""
 
-    async def empty() -> None:
-        tables = ", ".join(
-            table.fullname
-            for table in metadata.sorted_tables
-            if table.schema == "app" and table.name != "plans"
-        )
-        await owner.execute(f"TRUNCATE {tables} CASCADE")
-        await owner.execute("TRUNCATE app.search_dirty")
+    async def wiped() -> None:
+        await empty(owner)
 
-    return empty
+    return wiped
 
 
 @pytest.fixture(scope="session")
