@@ -14,6 +14,7 @@ from api.edge import Edge
 from api.faces import functions
 from api.faces.auth import endpoints as auth_face
 from api.faces.jwks import show_jwks
+from api.faces.rest import serve
 from api.limits import TooManyRequests
 from api.operations import Operation, handlers
 from api.routes import (
@@ -111,6 +112,7 @@ def create_app(settings: Settings) -> Litestar:
             *handlers((*OPERATIONS, *functions.short_paths(OPERATIONS))),
             show_jwks,
             *auth_face.HANDLERS,
+            *serve.HANDLERS,
         ],
         lifespan=[services],
         exception_handlers={

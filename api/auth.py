@@ -15,7 +15,7 @@ from litestar import Request
 from core import clock
 from core.errors import LeadFuelError
 from core.ids import UserId
-from db.sessions import SERVICE, Database, member
+from db.sessions import SERVICE, Actor, Database, member
 from domain import accounts, api_keys, tokens
 from domain.api_keys import ApiKey, Scope
 from domain.outside import identities
@@ -128,6 +128,14 @@ class Authenticator:
             self._verified.clear()
         self._verified[token] = _Verified(person, now + REMEMBER_S)
         return person
+
+    async def actor(self, token: str) -> Actor:
+        """As whom a statement runs: the person a token is about, or the role of a client's key."""
+        if token not in self._verified and self._outsiders.issuer_of(token) is None:
+            found = await tokens.read(self._ring, token)
+            if not isinstance(found, tokens.Claims):
+                return Actor(found)
+        return member((await self.person(token)).user_id)
 
     async def _verify(self, token: str) -> Person:
         issuer = self._outsiders.issuer_of(token)

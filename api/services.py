@@ -8,6 +8,7 @@ from opensearchpy import AsyncOpenSearch
 
 from api.auth import Authenticator
 from api.faces.auth.parts import SignInParts, open_parts
+from api.faces.rest.reading import CatalogueReader
 from api.limits import Limiter
 from core.settings import Settings
 from db.sessions import Database
@@ -37,6 +38,8 @@ class Services:
     sign_in: SignInParts
     validator: Validator
     cloud: Cloud
+    # What `/rest/v1` can be asked for.
+    catalogue: CatalogueReader
 
 
 @asynccontextmanager
@@ -66,6 +69,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 sign_in=sign_in,
                 validator=validator,
                 cloud=cloud,
+                catalogue=CatalogueReader(database),
             )
     finally:
         await limiter.close()

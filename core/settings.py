@@ -96,6 +96,20 @@ class ApiSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RestSettings:
+    """What one request under `/rest/v1` may cost."""
+
+    max_rows: int = setting(
+        "LEADFUEL_REST_MAX_ROWS",
+        1000,
+        "rows that an answer under /rest/v1 has, also those embedded in another",
+    )
+    statement_timeout_s: float = setting(
+        "LEADFUEL_REST_STATEMENT_TIMEOUT", 8.0, "seconds after which a statement of /rest/v1 is ended"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class AuthSettings:
     jwt_secret: str = setting(
         "LEADFUEL_JWT_SECRET",
@@ -328,6 +342,7 @@ class Settings:
     redis: RedisSettings = RedisSettings()
     search: SearchSettings = SearchSettings()
     api: ApiSettings = ApiSettings()
+    rest: RestSettings = RestSettings()
     auth: AuthSettings = AuthSettings()
     sign_in: SignInSettings = SignInSettings()
     privacy: PrivacySettings = PrivacySettings()

@@ -90,28 +90,36 @@ class Database:
         async with self._session(bind=engine, info={_SETTINGS: wanted}) as session, session.begin():
             yield session
 
-    async def fetch(self, actor: Actor, statement: str, *arguments: Any) -> list[asyncpg.Record]:
-        """The rows of one reading statement, in a read-only transaction of its own as `actor`.
+    @asynccontextmanager
+    async def bare(
+        self, actor: Actor, *, read_only: bool, statement_timeout_s: float | None = None
+    ) -> AsyncIterator[asyncpg.Connection]:
+        """One transaction as `actor` on the driver's own connection, without a session, which costs more
+        than a short statement: for what is asked many times a second.
 
-        For the few statements that every search sends: the same role, claims and limits as in `transaction`,
-        in three round trips instead of four and without a session, which costs more than such a statement.
-        Placeholders are PostgreSQL's own ($1, $2 …).
+        The same role, claims and limits as in `transaction`. Placeholders are PostgreSQL's own ($1, $2 …).
         """
-        wanted = _with_clock(self._settings_of(actor, None))
+        wanted = _with_clock(self._settings_of(actor, statement_timeout_s))
         calls = ", ".join(f"set_config('{name}', {_literal(value)}, true)" for name, value in wanted.items())
+        mode = "READ ONLY" if read_only else "READ WRITE"
         async with self._engine.connect() as connection:
             driver = _driver(await connection.get_raw_connection())
             try:
-                await driver.execute(f"BEGIN READ ONLY; SELECT {calls}")
-                rows = await driver.fetch(statement, *arguments)
+                await driver.execute(f"BEGIN {mode}; SELECT {calls}")
+                yield driver
                 await driver.execute("COMMIT")
             except BaseException as error:
-                # Whatever state it is in, nobody else gets this connection.
-                await connection.invalidate()
+                if not await _rolled_back(driver, error):
+                    # Whatever state it is in, nobody else gets this connection.
+                    await connection.invalidate()
                 if isinstance(error, asyncpg.InterfaceError):
                     raise ConnectionError(str(error)) from error
                 raise
-        return rows
+
+    async def fetch(self, actor: Actor, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """The rows of one reading statement, in a read-only transaction of its own as `actor`."""
+        async with self.bare(actor, read_only=True) as driver:
+            return await driver.fetch(statement, *arguments)
 
     def _settings_of(self, actor: Actor, statement_timeout_s: float | None) -> dict[str, str]:
         """What every transaction of an actor begins with."""
@@ -168,6 +176,20 @@ def _driver(raw: PoolProxiedConnection) -> asyncpg.Connection:
     if not isinstance(driver, asyncpg.Connection):
         raise TypeError("the connection is not asyncpg's")
     return driver
+
+
+async def _rolled_back(driver: asyncpg.Connection, error: BaseException) -> bool:
+    """Whether a failed transaction could be ended in order, so that its connection is as good as before.
+
+    After a cancellation or an error of the driver's own nothing is known, and nothing is waited for.
+    """
+    if not isinstance(error, Exception) or isinstance(error, asyncpg.InterfaceError | OSError):
+        return False
+    try:
+        await driver.execute("ROLLBACK")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        return False
+    return True
 
 
 def _literal(value: str) -> str:
