@@ -50,8 +50,6 @@ async def world_afterwards(owner):
 @pytest.mark.parametrize("case", list(cases()))
 async def test_a_request_is_answered_as_it_is_specified(case, ask, world_afterwards):
     verb = next(verb for verb in VERBS if verb in case)
-    if verb not in ("get", "head", "options"):
-        world_afterwards.append(case)
     headers = dict(case.get("headers_sent", {}))
     for name, key in (("Prefer", "prefer"), ("Accept", "accept"), ("Range", "range_sent")):
         if key in case:
@@ -62,6 +60,8 @@ async def test_a_request_is_answered_as_it_is_specified(case, ask, world_afterwa
         content = named(case["body"]).encode()
     asker = getattr(ask, case.get("as", "ann"))
     response = await asker(verb.upper(), named(case[verb]), headers=headers, content=content)
+    if verb not in ("get", "head", "options") and response.status_code < 300:
+        world_afterwards.append(case)
     assert response.status_code == case.get("status", 200), response.text
     judge(case, response)
     if "then" in case:
@@ -71,7 +71,7 @@ async def test_a_request_is_answered_as_it_is_specified(case, ask, world_afterwa
 
 def judge(case: dict[str, Any], response) -> None:
     if "json" in case:
-        assert response.json() == json.loads(named(case["json"]))
+        assert like(response.json(), json.loads(named(case["json"]))), response.text
     if "ids" in case:
         assert [row["id"] for row in response.json()] == case["ids"]
     if "text" in case:
@@ -89,6 +89,15 @@ def judge(case: dict[str, Any], response) -> None:
     for name in ("code", "message", "details", "hint"):
         if name in case:
             assert response.json()[name] == named(case[name])
+
+
+def like(found: Any, wanted: Any) -> bool:
+    """Equal, with "<any>" for what differs each time."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        return found.keys() == wanted.keys() and all(like(found[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, list) and isinstance(found, list):
+        return len(found) == len(wanted) and all(map(like, found, wanted))
+    return wanted == "<any>" or (found == wanted and type(found) is type(wanted))
 
 
 def named(text: str) -> str:

@@ -50,7 +50,7 @@ INSERT INTO app.employment_history
 INSERT INTO app.lists (id, owner_id, name, description, created_at) VALUES
     ('11111111-0000-4000-8000-000000000001', 'aaaaaaaa-0000-4000-8000-000000000001', 'Prospects', 'for spring', '2026-01-01T00:00:00Z'),
     ('11111111-0000-4000-8000-000000000002', 'bbbbbbbb-0000-4000-8000-000000000002', 'Shared', NULL, '2026-01-02T00:00:00Z'),
-    ('11111111-0000-4000-8000-000000000003', 'bbbbbbbb-0000-4000-8000-000000000002', 'Bob''s own', NULL, '2026-01-03T00:00:00Z');
+    ('11111111-0000-4000-8000-000000000003', 'bbbbbbbb-0000-4000-8000-000000000002', 'Bobs own', NULL, '2026-01-03T00:00:00Z');
 INSERT INTO app.list_members (list_id, user_id, role, created_at)
     VALUES ('11111111-0000-4000-8000-000000000002', 'aaaaaaaa-0000-4000-8000-000000000001', 'viewer', '2026-01-02T00:00:00Z');
 INSERT INTO app.list_contacts (list_id, contact_id, added_by, added_at) VALUES
