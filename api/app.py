@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException
 
 from api import openapi, problems
 from api.edge import Edge
-from api.faces import functions
+from api.faces import functions, realtime, storage
 from api.faces.auth import endpoints as auth_face
 from api.faces.jwks import show_jwks
 from api.faces.rest import serve
@@ -68,6 +68,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *icps.OPERATIONS,
     *alerts.OPERATIONS,
     *exports.OPERATIONS,
+    *storage.OPERATIONS,
     *jobs.OPERATIONS,
     *api_keys.OPERATIONS,
     *users.OPERATIONS,
@@ -113,6 +114,7 @@ def create_app(settings: Settings) -> Litestar:
             show_jwks,
             *auth_face.HANDLERS,
             *serve.HANDLERS,
+            *realtime.HANDLERS,
         ],
         lifespan=[services],
         exception_handlers={

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-import msgspec
 from msgspec import Meta
 
 from api.operations import Call, Download, Operation, operation
@@ -26,10 +25,6 @@ class ExportPath(Form, frozen=True):
     export_id: UUID
 
 
-class ObjectPath(ExportPath, frozen=True):
-    filename: Annotated[str, Meta(min_length=1, max_length=200)]
-
-
 class ExportRequest(Form, frozen=True):
     """Exactly one of `list_id`, `icp_id` and `search`; `columns` in the order they are to have."""
 
@@ -48,21 +43,6 @@ class Token(Form, frozen=True):
     download: (
         Annotated[str, Meta(max_length=200, description="Of no effect: files bear our names")] | None
     ) = None
-
-
-class SignRequest(Form, frozen=True):
-    """As the clients of storage send it: the seconds as a number or as its digits."""
-
-    expires_in: (
-        Annotated[int, Meta(ge=1, le=keeping.MAX_LINK_S)] | Annotated[str, Meta(pattern="^[0-9]{1,6}$")]
-    ) = msgspec.field(name="expiresIn")
-    download: bool | str | None = None
-
-
-class Signed(Answer):
-    """Relative to `/storage/v1`."""
-
-    signedURL: str  # noqa: N815 - the clients' name
 
 
 class EstimateAnswer(Answer):
@@ -196,46 +176,19 @@ async def delete_export(call: Call, path: ExportPath) -> None:
 )
 async def download_export(call: Call, path: ExportPath, query: Token) -> str:
     """The link of an export, which is all it takes. CSV in UTF-8, or a workbook; no cell is a formula."""
-    return await _download(call, path.export_id, query.token)
+    return await download(call, path.export_id, query.token)
 
 
-@operation(
-    "POST",
-    "/storage/v1/object/sign/exports/{export_id}/{filename}",
-    tag="Storage",
-    summary="A link to an export, for clients of storage",
-    scope="read",
-    session="read",
-    errors=(NotFound, NoSuchExport),
-    example={"expiresIn": 60},
-)
-async def sign_export(call: Call, path: ObjectPath, body: SignRequest) -> Signed:
-    """For the one whose export it is; `storage_path` of an export is its path here."""
-    found = await keeping.get(call.session, export_id=path.export_id)
-    if not found.is_there or found.filename != path.filename:
-        raise NoSuchExport("Object not found")
-    token = keeping.sign(call.services.settings, found, lifetime_s=int(body.expires_in))
-    return Signed(signedURL=f"/object/sign/exports/{found.id}/{found.filename}?token={token}")
-
-
-@operation(
-    "GET",
-    "/storage/v1/object/sign/exports/{export_id}/{filename}",
-    tag="Storage",
-    summary="Fetch an export by its signed link",
-    access="public",
-    media_type="text/csv",
-    errors=(NoSuchExport,),
-)
-async def download_signed(call: Call, path: ObjectPath, query: Token) -> str:
-    """As `/v1/exports/{export_id}/file`."""
-    return await _download(call, path.export_id, query.token)
-
-
-async def _download(call: Call, export_id: UUID, token: str) -> str:
+async def download(call: Call, export_id: UUID, token: str) -> str:
+    """The file that a signed link opens."""
     settings = call.services.settings
     found = await keeping.opened(call.services.database, settings, export_id=export_id, token=token)
-    pieces = await store.read(settings, store.name_of(found.id, found.format))
+    return await file_of(call, found)
+
+
+async def file_of(call: Call, found: keeping.Export) -> str:
+    """An export's file, made while it is sent."""
+    pieces = await store.read(call.services.settings, store.name_of(found.id, found.format))
     return Download(  # type: ignore[return-value]
         rows=pieces, media_type=keeping.MEDIA_TYPES[found.format], filename=found.filename
     )
@@ -283,6 +236,4 @@ OPERATIONS: Final[list[Operation]] = [
     show_export,
     delete_export,
     download_export,
-    sign_export,
-    download_signed,
 ]

@@ -181,7 +181,7 @@ class _Call:
             planned = None
             if statement.planned and _wants_plan(asking, row["total"], self.max_rows):
                 said = await connection.fetchval(statement.planned, *statement.planned_values)
-                planned = int(msgspec.json.decode(said)[0]["Plan"]["Plan Rows"])
+                planned = int(said[0]["Plan"]["Plan Rows"])
             answer = settle(row, planned)
             if asking.preferences.tx == "rollback":
                 # The COMMIT that follows has nothing left to end.
