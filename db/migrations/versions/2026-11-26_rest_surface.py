@@ -6,7 +6,7 @@ The functions are those of `app` under the names that clients call; who may do w
 from alembic import op
 
 revision = "c41f0d2a7e10"
-down_revision = "7a40c3d1e004"
+down_revision = "5b1d2c7e9a40"
 branch_labels = None
 depends_on = None
 
