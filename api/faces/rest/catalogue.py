@@ -104,8 +104,10 @@ class Function:
     rows: Relation | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
+    """One reading of it, which is equal to itself alone."""
+
     relations: Mapping[str, Relation] = field(default_factory=dict)
     functions: Mapping[str, Function] = field(default_factory=dict)
 

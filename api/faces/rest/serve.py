@@ -1,6 +1,8 @@
 """The face itself: an ASGI app below `/rest/v1` that takes a request through the steps to its answer."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -28,12 +30,14 @@ from api.faces.rest.statements import Statement
 from api.faces.rest.syntax import MAX_URL_BYTES
 from api.services import Services
 from core.logs import get_logger
-from db.sessions import Actor
+from db.sessions import Actor, Role
 from search.vocabulary import nearest
 
 log = get_logger(__name__)
 
 PREFIX: Final = "/rest/v1"
+# Longer questions are seldom asked twice, and would take much to remember.
+REMEMBERED_BYTES: Final = 2_048
 _READS: Final = frozenset({"GET", "HEAD"})
 _VERBS: Final = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"})
 _ALLOWED: Final = "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE"
@@ -205,9 +209,9 @@ async def _relation(call: _Call, name: str, *, raw: bytes) -> Answer:
     method = call.request.method
     asking = read_asking(call.request, writes=method not in _READS)
     relation = _relation_of(call.catalogue, name)
-    query = read_query(raw, is_call=False)
     if method in _READS:
-        return await _read(call, relation, with_range(query, call.request.headers.get("range")), asking)
+        return await _read(call, relation, raw, asking)
+    query = read_query(raw, is_call=False)
     limit = query.limits.get(())
     node = plan(call.catalogue, relation, query, max_rows=call.max_rows)
     if method == "DELETE":
@@ -221,11 +225,53 @@ async def _relation(call: _Call, name: str, *, raw: bytes) -> Answer:
     return await _update(call, node, payload, asking, limit=limit)
 
 
-async def _read(call: _Call, relation: Relation, query: Query, asking: Asking) -> Answer:
-    head_only = call.request.method == "HEAD"
-    node = plan(call.catalogue, relation, query, max_rows=call.max_rows)
-    statement = statements.read(node, asking, call.actor, head_only=head_only, max_rows=call.max_rows)
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """All that a reading statement follows from: not who asks, for that is what the claims say."""
+
+    catalogue: Catalogue
+    relation: str
+    raw: bytes
+    range: str | None
+    asking: Asking
+    role: Role
+    head_only: bool
+    max_rows: int
+
+
+def _statement_of(question: _Question) -> tuple[Node, Statement, str]:
+    query = with_range(read_query(question.raw, is_call=False), question.range)
+    relation = question.catalogue.relations[question.relation]
+    node = plan(question.catalogue, relation, query, max_rows=question.max_rows)
+    statement = statements.read(
+        node,
+        question.asking,
+        Actor(question.role),
+        head_only=question.head_only,
+        max_rows=question.max_rows,
+    )
     location = f"/{relation.name}" + (f"?{query.canonical}" if query.canonical else "")
+    return node, statement, location
+
+
+# A page asks the same again and again; reading the question costs as much as a short answer.
+_remembered_statement = lru_cache(maxsize=512)(_statement_of)
+
+
+async def _read(call: _Call, relation: Relation, raw: bytes, asking: Asking) -> Answer:
+    head_only = call.request.method == "HEAD"
+    question = _Question(
+        catalogue=call.catalogue,
+        relation=relation.name,
+        raw=raw,
+        range=call.request.headers.get("range"),
+        asking=asking,
+        role=call.actor.role,
+        head_only=head_only,
+        max_rows=call.max_rows,
+    )
+    find = _remembered_statement if len(raw) <= REMEMBERED_BYTES else _statement_of
+    node, statement, location = find(question)
 
     def settle(row: asyncpg.Record, planned: int | None) -> Answer:
         extent = Extent(node.offset, row["page"], _total(row["total"], planned))
