@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +47,15 @@ def require_database(settings: Settings) -> Settings:
     if settings.database.url:
         return settings
     raise NoDatabase("no database: set DATABASE_URL or run `leadfuel stack up`.")
+
+
+def without_owner(settings: Settings) -> Settings:
+    """The settings of a process that serves or works: without the login of the tables' owner.
+
+    The owner may change everything and is for `leadfuel db` alone: a break into the API is no way to it.
+    """
+    os.environ.pop("MIGRATION_DATABASE_URL", None)
+    return replace(settings, database=replace(settings.database, migration_url=""))
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -38,7 +38,7 @@ def serve(*, host: str | None, port: int | None, processes: int | None) -> None:
     SIGTERM or Ctrl-C stops it gracefully: no new connection is taken, requests in flight are answered, then
     every process ends. A process that dies is replaced.
     """
-    settings = context.require_database(context.load_settings())
+    settings = context.without_owner(context.require_database(context.load_settings()))
     tokens.check_secret(settings.auth)
     api = replace(
         settings.api,

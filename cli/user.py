@@ -3,12 +3,14 @@
 import json
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, get_args
+from uuid import uuid4
 
 import click
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli import context
+from core.ids import UserId
 from core.settings import Settings
 from db.sessions import SERVICE, Database
 from domain import accounts, audit, users
@@ -35,13 +37,11 @@ def create(*, email: str, admin: bool, as_json: bool) -> None:
     """Make an account; one that is there already is left as it is, and exit code 1 says so."""
 
     async def make(session: AsyncSession) -> users.Account:
-        made = await accounts.find_or_create_user(session, email=email)
+        user_id = await accounts.make(session, user_id=UserId(uuid4()), email=email)
         await audit.record(
-            session, actor_id=None, action="user.created", subject=f"user:{made.id}", detail={}
+            session, actor_id=None, action="user.created", subject=f"user:{user_id}", detail={}
         )
-        if admin:
-            return await users.change(session, actor_id=None, user_id=made.id, role="admin")
-        return await users.get(session, user_id=made.id)
+        return await users.change(session, actor_id=None, user_id=user_id, role="admin" if admin else None)
 
     async def make_new(session: AsyncSession) -> users.Account | None:
         there = await session.scalar(

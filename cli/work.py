@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from cli.context import load_settings, require_database, run
+from cli.context import load_settings, require_database, run, without_owner
 from core import logs
 from workers.main import work as work_until
 from workers.supervise import stopped_by_signals
@@ -16,7 +16,7 @@ def work() -> None:
 
     Works with OpenSearch or Redis down, and catches up by itself. Several may run side by side.
     """
-    settings = require_database(load_settings())
+    settings = without_owner(require_database(load_settings()))
     logs.configure(level=settings.api.log_level)
 
     async def main() -> None:

@@ -153,8 +153,12 @@ async def acting(session: AsyncSession, actor: Actor) -> AsyncIterator[None]:
     `auth_admin`'s, and the person, who is the product's. An error leaves the roles to the rollback.
     """
     was = session.info[_SETTINGS]
-    await _take(session, actor.role, actor.claims())
-    yield
+    session.info[_SETTINGS] = was | {"role": actor.role, "request.jwt.claims": actor.claims()}
+    try:
+        await _take(session, actor.role, actor.claims())
+        yield
+    finally:
+        session.info[_SETTINGS] = was
     await _take(session, was["role"], was["request.jwt.claims"])
 
 

@@ -48,6 +48,8 @@ class Plan:
     monthly_credits: int
 
 
+# Where the addresses of those are who have none: it cannot exist (RFC 2606).
+NOWHERE: Final = "users.invalid"
 _COLUMNS = "id, email::text AS email, role, plan_id, credit_balance, disabled_at"
 # For `Database.fetch`: the user of an id, as far as the session may know them.
 SELECT: Final = f"SELECT {_COLUMNS} FROM app.users WHERE id = $1"  # noqa: S608 - constants
@@ -78,20 +80,20 @@ async def find_or_create_user(session: AsyncSession, *, email: str, admin: bool 
     return of_row(found.one()._mapping)  # noqa: SLF001
 
 
-async def make(session: AsyncSession, *, user_id: UserId, email: str) -> UserId:
+async def make(session: AsyncSession, *, user_id: UserId, email: str | None) -> UserId:
     """A member under this address with the plan's first credits; the id of one who is there already.
 
-    Needs a session of the service role. `user_id` is the id of who is new.
+    Needs a session of the service role. `user_id` is the id of who is new. Who has told no address (None)
+    gets one that nothing can be written to.
     """
+    address = f"unknown-{user_id}@{NOWHERE}" if email is None else read_address(email)
     made: UserId | None = await session.scalar(
         text("INSERT INTO app.users (id, email) VALUES (:id, :email) ON CONFLICT DO NOTHING RETURNING id"),
-        {"id": user_id, "email": read_address(email)},
+        {"id": user_id, "email": address},
     )
     if made is None:
         there: UserId = (
-            await session.scalars(
-                text("SELECT id FROM app.users WHERE email = :email"), {"email": read_address(email)}
-            )
+            await session.scalars(text("SELECT id FROM app.users WHERE email = :email"), {"email": address})
         ).one()
         return there
     await months.open_account(session, user_id=user_id)

@@ -12,6 +12,7 @@ from core.errors import NotFound
 from core.ids import UserId
 from domain import users
 from domain.accounts import Role
+from domain.auth import overseen
 from domain.paging import BadCursor
 from domain.users import Account, LastAdministrator, UnknownPlan
 from search.request import Form
@@ -22,6 +23,10 @@ PlanName = Annotated[str, Meta(min_length=1, max_length=60, examples=["pro"])]
 
 class UserPath(Form, frozen=True):
     user_id: UUID
+
+
+class SessionPath(UserPath, frozen=True):
+    session_id: UUID
 
 
 class UsersQuery(Page, frozen=True):
@@ -60,6 +65,21 @@ class UserAnswer(Answer):
     disabled_at: datetime | None
     disabled_because: str | None
     erased_at: datetime | None
+
+
+class SessionAnswer(Answer):
+    """`level` is `aal2` after a second factor."""
+
+    id: UUID
+    level: str
+    address: str | None
+    user_agent: str | None
+    created_at: datetime
+    last_used_at: datetime
+
+
+class SessionsAnswer(Answer):
+    results: list[SessionAnswer]
 
 
 class UsersAnswer(Answer):
@@ -160,6 +180,65 @@ async def enable_user(call: Call, path: UserPath) -> UserAnswer:
     return _answer(await users.enable(call.session, actor_id=call.user_id, user_id=UserId(path.user_id)))
 
 
+@operation(
+    "GET",
+    "/v1/admin/users/{user_id}/sessions",
+    tag="Administration",
+    summary="Where a user is signed in",
+    access="admin",
+    session="service",
+    errors=(NotFound,),
+)
+async def list_user_sessions(call: Call, path: UserPath) -> SessionsAnswer:
+    """Sessions that go on, the last used first."""
+    found = await overseen.of_user(call.session, user_id=UserId(path.user_id))
+    return SessionsAnswer(
+        results=[
+            SessionAnswer(
+                id=each.id,
+                level=each.aal,
+                address=each.address,
+                user_agent=each.user_agent,
+                created_at=each.created_at,
+                last_used_at=each.refreshed_at,
+            )
+            for each in found
+        ]
+    )
+
+
+@operation(
+    "DELETE",
+    "/v1/admin/users/{user_id}/sessions",
+    tag="Administration",
+    summary="Sign a user out everywhere",
+    access="admin",
+    session="service",
+    errors=(NotFound,),
+)
+async def end_user_sessions(call: Call, path: UserPath) -> None:
+    """No session can be refreshed any more; an access token ends by itself, within the hour. To refuse the
+    very next request, disable the account.
+    """
+    await overseen.end(call.session, actor_id=call.user_id, user_id=UserId(path.user_id))
+
+
+@operation(
+    "DELETE",
+    "/v1/admin/users/{user_id}/sessions/{session_id}",
+    tag="Administration",
+    summary="End a session of a user",
+    access="admin",
+    session="service",
+    errors=(NotFound,),
+)
+async def end_user_session(call: Call, path: SessionPath) -> None:
+    """One of those that the list shows."""
+    await overseen.end(
+        call.session, actor_id=call.user_id, user_id=UserId(path.user_id), session_id=path.session_id
+    )
+
+
 def _answer(account: Account) -> UserAnswer:
     return UserAnswer(
         id=account.id,
@@ -176,4 +255,13 @@ def _answer(account: Account) -> UserAnswer:
     )
 
 
-OPERATIONS: Final[list[Operation]] = [search_users, show_user, change_user, disable_user, enable_user]
+OPERATIONS: Final[list[Operation]] = [
+    search_users,
+    show_user,
+    change_user,
+    disable_user,
+    enable_user,
+    list_user_sessions,
+    end_user_sessions,
+    end_user_session,
+]

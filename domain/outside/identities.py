@@ -1,7 +1,9 @@
 """Which of our users bears a token of another issuer: known by issuer and subject, linked at first sight.
 
 An address joins somebody to an account that is there already only if the issuer vouches for it and the
-account is no administrator's: nobody gets more by coming from elsewhere than a member has.
+account is no administrator's: nobody gets more by coming from elsewhere than a member has. If that account's
+address had been taken at its word, whoever made it may have been somebody else: their password and sessions
+end.
 """
 
 from uuid import uuid4
@@ -11,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import LeadFuelError
 from core.ids import UserId
-from domain import audit
-from domain.accounts import BadAddress, read_address
-from domain.credits import months
+from db.sessions import SIGN_IN, acting
+from domain import accounts, audit
+from domain.auth import people
 from domain.outside.issuers import Outsider
 
 
@@ -78,33 +80,23 @@ async def _joined(session: AsyncSession, who: Outsider) -> UserId:
     """The account to link: the one of that address, or a new one."""
     email = _address(who.email)
     if email is not None:
-        row = (
-            await session.execute(
-                text("SELECT id, role FROM app.users WHERE email = CAST(:email AS citext)"),
-                {"email": email},
+        async with acting(session, SIGN_IN):
+            person = await people.by_email(session, email=email)
+            if person is not None and person.role != "admin" and person.signs_in:
+                await people.prove_address(session, person=person)
+        if person is not None and person.role == "admin":
+            raise NoAccount(
+                "An administrator's account has this address; an operator can link it (`leadfuel user link`)."
             )
-        ).one_or_none()
-        if row is not None:
-            if row.role == "admin":
-                raise NoAccount(
-                    "An administrator's account has this address; an operator can link it"
-                    " (`leadfuel user link`)."
-                )
-            return UserId(row.id)
+        if person is not None:
+            return person.id
     if not who.issuer.sign_up:
         raise NoAccount("There is no account for the bearer of this token.")
-    user_id = UserId(uuid4())
-    await session.execute(
-        text("INSERT INTO app.users (id, email) VALUES (:id, :email)"),
-        # Who has not told us an address has none that could be written to.
-        {"id": user_id, "email": email or f"outside-{user_id}@users.invalid"},
-    )
-    await months.open_account(session, user_id=user_id)
-    return user_id
+    return await accounts.make(session, user_id=UserId(uuid4()), email=email)
 
 
 def _address(email: str | None) -> str | None:
     try:
-        return read_address(email) if email else None
-    except BadAddress:
+        return accounts.read_address(email) if email else None
+    except accounts.BadAddress:
         return None

@@ -1,6 +1,11 @@
 """What administrators do with accounts, and that it holds from the next request on."""
 
 import pytest
+from sqlalchemy import text
+
+from db.sessions import SIGN_IN
+from domain.auth import people, sessions
+from domain.auth.people import Origin
 
 USERS = "/v1/admin/users"
 
@@ -46,6 +51,37 @@ async def test_a_disabled_account_is_refused_at_once_whatever_it_bears(api, admi
     ]
 
 
+async def signed_in(db, person, user_agent):
+    async with db.transaction(SIGN_IN) as session:
+        if await session.scalar(text("SELECT 1 FROM auth.users WHERE id = :id"), {"id": person.id}) is None:
+            await people.make(
+                session, user_id=person.id, email=person.user.email, is_confirmed=True, is_proven=True
+            )
+        await sessions.open_session(
+            session, user_id=person.id, method="password", origin=Origin("203.0.113.7", user_agent)
+        )
+
+
+async def test_a_user_is_signed_out_here_or_everywhere(db, admin, ann, bob):
+    for person, user_agent in ((ann, "one"), (ann, "two"), (ann, "three"), (bob, "four")):
+        await signed_in(db, person, user_agent)
+    path = f"{USERS}/{ann.id}/sessions"
+    found = (await admin("GET", path)).json()["results"]
+    assert {session["user_agent"] for session in found} == {"one", "two", "three"}
+    assert {(session["address"], session["level"]) for session in found} == {("203.0.113.7", "aal1")}
+    (bobs,) = (await admin("GET", f"{USERS}/{bob.id}/sessions")).json()["results"]
+    # Each session belongs to one user alone.
+    assert (await admin("DELETE", f"{path}/{bobs['id']}")).status_code == 404
+    assert (await admin("DELETE", f"{path}/{found[0]['id']}")).status_code == 204
+    assert (await admin("DELETE", f"{path}/{found[0]['id']}")).status_code == 404
+    assert len((await admin("GET", path)).json()["results"]) == 2
+    assert (await admin("DELETE", path)).status_code == 204
+    assert (await admin("GET", path)).json()["results"] == []
+    assert (await admin("GET", f"{USERS}/{bob.id}/sessions")).json()["results"] == [bobs]
+    log = (await admin("GET", "/v1/admin/audit", params={"action": "user.signed_out"})).json()["results"]
+    assert [entry["detail"] for entry in log] == [{"sessions": 2}, {"sessions": 1}]
+
+
 async def test_the_last_administrator_cannot_go(admin):
     for method, path, body in (
         ("PATCH", "", {"role": "member"}),
@@ -88,6 +124,8 @@ async def test_members_and_strangers_administer_nobody(api, ann, bob):
     for method, path, body in (
         ("GET", USERS, None),
         ("GET", f"{USERS}/{bob.id}", None),
+        ("GET", f"{USERS}/{bob.id}/sessions", None),
+        ("DELETE", f"{USERS}/{bob.id}/sessions", None),
         ("PATCH", f"{USERS}/{ann.id}", {"role": "admin"}),
         ("POST", f"{USERS}/{bob.id}/disable", {"because": "x"}),
         ("POST", f"{USERS}/{bob.id}/enable", None),

@@ -87,6 +87,13 @@ def test_a_named_database_is_taken_at_its_word():
     assert context.require_database(settings) is settings
 
 
+def test_who_serves_or_works_does_not_keep_the_owners_login(monkeypatch):
+    monkeypatch.setenv("MIGRATION_DATABASE_URL", "postgresql://owner@x/y")
+    settings = context.without_owner(Settings.from_env())
+    assert settings.database.migration_url == ""
+    assert "MIGRATION_DATABASE_URL" not in os.environ
+
+
 def test_run_returns_what_the_coroutine_returns():
     async def answer():
         await asyncio.sleep(0)

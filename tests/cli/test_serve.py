@@ -40,6 +40,9 @@ async def test_several_processes_serve_one_limit_and_stop_gracefully(settings, t
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
             await _until_two_work(server)
+            # The login of the tables' owner is no business of theirs.
+            assert limited.database.migration_url
+            assert not any("MIGRATION_DATABASE_URL" in child.environ() for child in server.children())
             # New connections, so that both processes get their share.
             statuses = []
             for _ in range(6):

@@ -1,11 +1,15 @@
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from core import clock
-from db.sessions import SERVICE
+from core.ids import UserId
+from db.sessions import SERVICE, SIGN_IN, acting
 from domain import audit, users
+from domain.auth import people, sessions
+from domain.auth.people import Origin
 from domain.outside import identities
 from domain.outside.identities import NoAccount
 from domain.outside.issuers import Issuer, Outsider
@@ -38,7 +42,7 @@ async def test_who_comes_for_the_first_time_gets_an_account_and_keeps_it(session
 
 async def test_who_tells_no_address_has_none_that_could_be_written_to(session):
     user = await identities.user_of(session, outsider())
-    assert (await users.get(session, user_id=user)).email == f"outside-{user}@users.invalid"
+    assert (await users.get(session, user_id=user)).email == f"unknown-{user}@users.invalid"
     odd = await identities.user_of(session, outsider("user_3", email="no address"))
     assert (await users.get(session, user_id=odd)).email.endswith("@users.invalid")
 
@@ -56,6 +60,39 @@ async def test_a_vouched_address_joins_a_members_account_and_no_administrators(s
     assert await identities.user_of(session, outsider(email="Ann@Example.com")) == ann
     with pytest.raises(NoAccount, match="leadfuel user link"):
         await identities.user_of(session, outsider("user_2", email="root@example.com"))
+
+
+async def test_who_took_somebodys_address_before_is_out(session):
+    """An account under an address that nobody had proved may have been made by somebody who lies in wait."""
+    async with acting(session, SIGN_IN):
+        taken = await people.make(
+            session,
+            user_id=UserId(uuid4()),
+            email="ann@example.com",
+            password_hash="a hash of the other's",
+            is_confirmed=True,
+            is_proven=False,
+        )
+        await sessions.open_session(session, user_id=taken, method="password", origin=Origin())
+    assert await identities.user_of(session, outsider(email="ann@example.com")) == taken
+    async with acting(session, SIGN_IN):
+        assert await session.scalar(text("SELECT password_hash FROM auth.users")) is None
+        assert await session.scalar(text("SELECT count(*) FROM auth.sessions")) == 0
+
+
+async def test_who_proved_their_address_keeps_their_password(session):
+    async with acting(session, SIGN_IN):
+        ann = await people.make(
+            session,
+            user_id=UserId(uuid4()),
+            email="ann@example.com",
+            password_hash="a hash",
+            is_confirmed=True,
+            is_proven=True,
+        )
+    assert await identities.user_of(session, outsider(email="ann@example.com")) == ann
+    async with acting(session, SIGN_IN):
+        assert await session.scalar(text("SELECT password_hash FROM auth.users")) == "a hash"
 
 
 async def test_an_operator_links_whom_they_like(session):
