@@ -32,9 +32,11 @@ from api.routes import (
     hidden,
     icps,
     imports,
+    index,
     jobs,
     lists,
     members,
+    metrics,
     organizations,
     search,
     search_schema,
@@ -74,7 +76,9 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *users.OPERATIONS,
     *audit.OPERATIONS,
     *usage.OPERATIONS,
+    *index.OPERATIONS,
     *health.OPERATIONS,
+    *metrics.OPERATIONS,
     *description.OPERATIONS,
 )
 

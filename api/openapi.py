@@ -43,6 +43,7 @@ _TAGS: Final = {
     "API keys": "Keys by which programs call this API in your name.",
     "Administration": "Users, and what was done with the rights of an administrator.",
     "Usage": "What has been used of the limits.",
+    "Index": "The search index, for administrators: look at it, prove it, rebuild it, repair it.",
     "Health": "Whether the parts of this installation work.",
     "Description": "This description, and what the kinds of problems mean.",
 }

@@ -7,7 +7,7 @@ answer has been encoded and before its first byte is sent.
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from inspect import getdoc
@@ -83,6 +83,8 @@ class Call:
     reference: UUID | None = None
     # Those whose addresses the answer may hold: what is kept of it is forgotten with them.
     people: Sequence[int] = ()
+    # What is to be waited for once the transaction is committed; the answer is 202 when it was in vain.
+    afterwards: Callable[[], Awaitable[bool]] | None = None
 
     @property
     def user(self) -> User:
@@ -244,9 +246,13 @@ async def _serve(op: Operation, request: Request[Any, Any, Any]) -> Response[Any
     given = request.headers.get(idempotency.HEADER) if op.idempotent else None
     if given is not None:
         asked = Asked(call.user_id, op.name, read_key(given), idempotency.fingerprint(arguments))
-        return await _serve_once(op, call, arguments, asked)
-    async with _transaction(op, call):
-        return await _answer(op, call, arguments)
+        response = await _serve_once(op, call, arguments, asked)
+    else:
+        async with _transaction(op, call):
+            response = await _answer(op, call, arguments)
+    if call.afterwards is not None and not await call.afterwards():
+        response.status_code = 202
+    return response
 
 
 async def _serve_once(op: Operation, call: Call, arguments: Mapping[str, Any], asked: Asked) -> Response[Any]:

@@ -18,6 +18,7 @@ from domain.outside.verify import Outsiders, open_outsiders
 from domain.signing.keyring import Keyring
 from domain.validator.shared import open_validator
 from domain.validator.validate import Validator
+from indexer.feed import Feed, NoEngine
 from search.engine import Searcher
 from search.opensearch import connect
 
@@ -31,6 +32,8 @@ class Services:
     # The searcher's own client, here for the health check.
     opensearch: AsyncOpenSearch | None
     searcher: Searcher
+    # The index feed, for its operators; None in an installation without OpenSearch.
+    feed_or_none: Feed | None
     keyring: Keyring
     outsiders: Outsiders
     authenticator: Authenticator
@@ -41,6 +44,12 @@ class Services:
     # What `/rest/v1` can be asked for.
     catalogue: CatalogueReader
 
+    @property
+    def feed(self) -> Feed:
+        if self.feed_or_none is None:
+            raise NoEngine
+        return self.feed_or_none
+
 
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
@@ -48,6 +57,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     database = Database(settings.database)
     opensearch = connect(settings.opensearch) if settings.opensearch.url else None
     searcher = Searcher(settings, database, opensearch)
+    feed = Feed.connect(settings, database) if settings.opensearch.url else None
     limiter = Limiter(settings)
     keyring = Keyring(settings.auth, database)
     try:
@@ -62,6 +72,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 database=database,
                 opensearch=opensearch,
                 searcher=searcher,
+                feed_or_none=feed,
                 keyring=keyring,
                 outsiders=outsiders,
                 authenticator=Authenticator(keyring, outsiders, database),
@@ -74,4 +85,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     finally:
         await limiter.close()
         await searcher.close()
+        if feed is not None:
+            await feed.close()
         await database.close()

@@ -15,14 +15,16 @@ from rich.table import Table
 from cli.context import console, load_settings, require_database, run
 from cli.index_screen import print_verified, screen
 from core import logs
-from core.errors import LeadFuelError, NotFound
+from core.errors import NotFound
+from core.ids import MAX_RECORD_ID
 from core.settings import Settings
 from db.sessions import Database
-from indexer import control, deadletters, drain, indices, record
+from indexer import asked, control, deadletters, drain, indices, record
 from indexer import rebuild as rebuilding
 from indexer import verify as verifying
 from indexer.bulk import BulkSender
-from indexer.feed import ENTITIES, Entity, Feed
+from indexer.feed import ENTITIES, Entity, Feed, NoEngine
+from indexer.indices import EngineDown, IndexRefused
 from indexer.status import EntityStatus, Status
 from indexer.status import status as look
 
@@ -31,16 +33,12 @@ T = TypeVar("T")
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 entity_type = click.Choice(ENTITIES)
+record_id = click.IntRange(1, MAX_RECORD_ID)
 
 
-class NoEngine(LeadFuelError):
-    """The command needs OpenSearch and was told of none."""
+class _NotDone(click.ClickException):
+    """Nothing was done: there is no such thing, or the engine is not as it must be. 1 says what was found."""
 
-    slug = "no-engine"
-    title = "There is no OpenSearch"
-
-
-class _NotThere(click.ClickException):
     exit_code = 2
 
 
@@ -120,7 +118,7 @@ def rebuild_command(
 
 @index.command("refresh")
 @click.argument("entity", type=entity_type, required=False)
-@click.argument("ids", type=click.IntRange(1), nargs=-1)
+@click.argument("ids", type=record_id, nargs=-1)
 @as_json_option
 def refresh_command(*, entity: Entity | None, ids: tuple[int, ...], as_json: bool) -> None:
     """Bring what is queued to the index and return when searches find it.
@@ -208,7 +206,7 @@ def verify_command(
 
 @index.command("explain")
 @click.argument("entity", type=entity_type)
-@click.argument("id", type=click.IntRange(1))
+@click.argument("id", type=record_id)
 @as_json_option
 def explain_command(*, entity: Entity, id: int, as_json: bool) -> None:  # noqa: A002 - the word people type
     """Show one record on both sides: what the database says, what the index holds, what is queued."""
@@ -234,15 +232,7 @@ def drop_orphans_command(*, kept_for_s: float, yes: bool, as_json: bool) -> None
     """Delete replaced indices, and those nobody has written down, that no search can reach."""
     _ask("Delete indices that nobody needs any more?", yes=yes)
 
-    async def drop(feed: Feed) -> list[str]:
-        async with rebuilding.exclusive(feed):
-            return [
-                name
-                for entity in ENTITIES
-                for name in await rebuilding.drop_orphans(feed, entity, kept_for_s=kept_for_s, unknown=True)
-            ]
-
-    dropped = _with_feed(drop)
+    dropped = _with_feed(lambda feed: rebuilding.drop_all_orphans(feed, kept_for_s=kept_for_s))
     if as_json:
         _print_json({"dropped": dropped})
     else:
@@ -285,7 +275,7 @@ def dlq_list(*, limit: int, as_json: bool) -> None:
 
 @dlq.command("show")
 @click.argument("entity", type=entity_type)
-@click.argument("id", type=click.IntRange(1))
+@click.argument("id", type=record_id)
 @as_json_option
 def dlq_show(*, entity: Entity, id: int, as_json: bool) -> None:  # noqa: A002 - the word people type
     """Show one dead letter with its document."""
@@ -304,7 +294,7 @@ def dlq_show(*, entity: Entity, id: int, as_json: bool) -> None:  # noqa: A002 -
 
 @dlq.command("retry")
 @click.argument("entity", type=entity_type, required=False)
-@click.argument("id", type=click.IntRange(1), required=False)
+@click.argument("id", type=record_id, required=False)
 def dlq_retry(*, entity: Entity | None, id: int | None) -> None:  # noqa: A002 - the word people type
     """Queue the records again: one, an entity's, or all."""
 
@@ -317,7 +307,7 @@ def dlq_retry(*, entity: Entity | None, id: int | None) -> None:  # noqa: A002 -
 
 @dlq.command("drop")
 @click.argument("entity", type=entity_type, required=False)
-@click.argument("id", type=click.IntRange(1), required=False)
+@click.argument("id", type=record_id, required=False)
 @yes_option
 def dlq_drop(*, entity: Entity | None, id: int | None, yes: bool) -> None:  # noqa: A002 - the word people type
     """Forget dead letters without sending them again: one, an entity's, or all."""
@@ -332,29 +322,29 @@ def dlq_drop(*, entity: Entity | None, id: int | None, yes: bool) -> None:  # no
 
 def _with_feed(use: Callable[[Feed], Coroutine[Any, Any, T]]) -> T:
     settings = require_database(load_settings())
-    if not settings.opensearch.url:
-        raise NoEngine(
-            "no OpenSearch: set OPENSEARCH_URL or run `leadfuel stack up`. PostgreSQL answers searches."
-        )
 
     async def main() -> T:
         async with _feed(settings) as feed:
-            return await use(feed)
+            with indices.in_our_words():
+                return await use(feed)
 
     try:
         return run(main())
-    except NotFound as error:
-        raise _NotThere(error.detail) from error
+    except (NotFound, NoEngine, EngineDown, IndexRefused) as error:
+        advice = f" {error.facts['advice']}" if "advice" in error.facts else ""
+        raise _NotDone(f"{error.detail}{advice}") from error
 
 
 @asynccontextmanager
 async def _feed(settings: Settings) -> AsyncIterator[Feed]:
     db = Database(settings.database)
-    feed = Feed.connect(settings, db)
     try:
-        yield feed
+        feed = Feed.connect(settings, db)
+        try:
+            yield feed
+        finally:
+            await feed.close()
     finally:
-        await feed.close()
         await db.close()
 
 
@@ -366,18 +356,14 @@ async def _drain(feed: Feed) -> int:
 
 
 async def _abort(feed: Feed, chosen: Sequence[Entity]) -> list[str]:
-    return [name for entity in chosen if (name := await rebuilding.abort(feed, entity)) is not None]
+    return [name for entity in chosen if (name := await asked.abort_rebuild(feed, entity)) is not None]
 
 
 async def _rebuild(
     feed: Feed, chosen: Sequence[Entity], *, resume: bool, take_over: bool, quiet: bool
 ) -> list[rebuilding.Rebuilt]:
     if resume:
-        async with feed.service(read_only=True) as session:
-            begun = [entity for entity in chosen if await rebuilding.interrupted(session, entity)]
-        if not begun:
-            raise rebuilding.RebuildInterrupted("There is no interrupted rebuild to resume.")
-        chosen = begun
+        chosen = await rebuilding.to_resume(feed, chosen)
     done = []
     with _bar(quiet=quiet) as bar:
         for entity in chosen:
@@ -408,11 +394,11 @@ async def _verify(
             def report(done: int, of: int, task: Any = task) -> None:
                 bar.update(task, completed=done, total=of, said=f"{done:,}/{of:,}")
 
-            verified = await verifying.verify(feed, entity, full=full, sample=sample, report=report)
-            await verifying.remember(feed, verified)
-            found.append(verified)
-    if repair:
-        await verifying.repair(feed, [each for verified in found for each in verified.drift])
+            found.append(
+                await verifying.verify_and_remember(
+                    feed, entity, full=full, sample=sample, mend=repair, report=report
+                )
+            )
     return found
 
 
@@ -429,7 +415,10 @@ def _bar(*, quiet: bool) -> Progress:
 
 
 def _entity_json(entity: EntityStatus) -> dict[str, Any]:
-    return {**asdict(entity), "healthy": entity.healthy}
+    found = {**asdict(entity), "healthy": entity.healthy}
+    if entity.rebuilding is not None:
+        found["rebuilding"]["seconds_left"] = entity.rebuilding.seconds_left
+    return found
 
 
 def _ask(question: str, *, yes: bool) -> None:

@@ -52,8 +52,9 @@ def _indexer(found: Status) -> str:
         f"{entity} p50 {lag['p50']} ms, p99 {lag['p99']} ms" for entity, lag in beat["lag_ms"].items()
     )
     return (
-        f"indexer: {beat['documents_per_s']:,} documents/s, bodies of {beat['body_documents']:,}, "
-        f"{beat['retried']:,} sent again, {beat['conflicts']:,} were newer there\n"
+        f"{beat['indexers']} indexing: {beat['documents_per_s']:,} documents/s, "
+        f"bodies of {beat['body_documents']:,}, {beat['retried']:,} sent again, "
+        f"{beat['conflicts']:,} were newer there\n"
         f"from commit to searchable: {lags or 'not measured yet'}"
     )
 
@@ -63,11 +64,15 @@ def _documents(entity: EntityStatus) -> str:
 
 
 def _building(entity: EntityStatus) -> str:
-    for kept in entity.indices:
-        if kept.state == "building":
-            share = kept.rows_done / kept.rows_total if kept.rows_total else 0
-            return f"{kept.name}: {kept.rows_done:,} of {kept.rows_total:,} ({share:.0%})"
-    return "-"
+    found = entity.rebuilding
+    if found is None:
+        return "-"
+    share = found.rows_done / found.rows_total if found.rows_total else 0
+    said = f"{found.index}: {found.rows_done:,} of {found.rows_total:,} ({share:.0%})"
+    if not found.running:
+        return f"{said}, interrupted"
+    left = f", {found.seconds_left:,.0f} s left" if found.seconds_left is not None else ""
+    return f"{said}, {found.per_second or 0:,.0f}/s{left}"
 
 
 def _verified_at(entity: EntityStatus) -> str:

@@ -92,6 +92,12 @@ class ApiSettings:
         "LEADFUEL_CORS_ORIGINS", "", "origins, comma-separated, whose pages may call the API; empty: none"
     )
     trusted_proxies: int = setting("LEADFUEL_TRUSTED_PROXIES", 0, "proxies in front whose word is taken")
+    metrics_token: str = setting(
+        "LEADFUEL_METRICS_TOKEN",
+        "",
+        "bearer token that reads /metrics; empty: only who asks from this machine, past no proxy",
+        secret=True,
+    )
     log_level: str = setting("LEADFUEL_LOG_LEVEL", "INFO", "least severity that is logged")
 
 

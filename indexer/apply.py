@@ -61,11 +61,16 @@ class Sent:
 
 
 async def apply_batch(
-    feed: Feed, sender: BulkSender, *, entities: Sequence[Entity] = ENTITIES, limit: int = CLAIM_ROWS
+    feed: Feed,
+    sender: BulkSender,
+    *,
+    entities: Sequence[Entity] = ENTITIES,
+    limit: int = CLAIM_ROWS,
+    indexer: int = queue.NOBODY,
 ) -> Batch | None:
     """Claim up to `limit` rows and bring their records to the index; None when nothing was free."""
     async with feed.service() as session:
-        held = await queue.claim(session, entities=entities, limit=limit, lease_s=LEASE_S)
+        held = await queue.claim(session, entities=entities, limit=limit, lease_s=LEASE_S, indexer=indexer)
     if held is None:
         return None
     for entity in held.truncated():
@@ -177,7 +182,10 @@ async def _settle(feed: Feed, held: Claim, sent: Sent, batch: Batch) -> None:
         if settled:
             await deadletters.supersede(session, sent.entity, sent.done)
             await deadletters.record(session, sent.entity, sent.rejected)
-            await requeue_vanished(session, sent.entity, sent.written)
+            # Also of what was rejected: else the dead letter would keep who was erased meanwhile.
+            await requeue_vanished(
+                session, sent.entity, [*sent.written, *(letter.id for letter in sent.rejected)]
+            )
             await queue.acknowledge(session, held, _keys(sent.entity, settled))
             await queue.note_applied(session, sent.entity, sent.done, token=batch.token)
         if sent.later:

@@ -1,5 +1,6 @@
 """What an operator has set and what the indexer has found out, kept where every process sees it."""
 
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -17,6 +18,16 @@ def ahead(entity: Entity) -> str:
     return f"ahead:{entity}"
 
 
+def progress(entity: Entity) -> str:
+    """The name of how fast a rebuild is, and who is at it."""
+    return f"progress:{entity}"
+
+
+def verified(entity: Entity) -> str:
+    """The name of what the last verify saw."""
+    return f"verify:{entity}"
+
+
 async def remember(session: AsyncSession, name: str, value: dict[str, Any]) -> None:
     """Keep a value under a name, in place of the one before."""
     await session.execute(
@@ -31,6 +42,26 @@ async def remember(session: AsyncSession, name: str, value: dict[str, Any]) -> N
     )
 
 
+async def remember_new(session: AsyncSession, name: str, value: dict[str, Any]) -> bool:
+    """Keep a value unless there is one under the name already; whether it was kept."""
+    kept = await session.execute(
+        text(
+            "INSERT INTO index_control (name, value) VALUES (:name, CAST(:value AS jsonb))"
+            " ON CONFLICT DO NOTHING RETURNING 1"
+        ),
+        {"name": name, "value": orjson.dumps(value).decode()},
+    )
+    return kept.one_or_none() is not None
+
+
+async def amend(session: AsyncSession, name: str, changes: dict[str, Any]) -> None:
+    """Change parts of a value; the moment it was set stays."""
+    await session.execute(
+        text("UPDATE index_control SET value = value || CAST(:changes AS jsonb) WHERE name = :name"),
+        {"name": name, "changes": orjson.dumps(changes).decode()},
+    )
+
+
 async def recall(session: AsyncSession, name: str) -> dict[str, Any] | None:
     """The value under a name, with `at` as the moment it was set; None when it never was."""
     found = await session.execute(
@@ -40,8 +71,37 @@ async def recall(session: AsyncSession, name: str) -> dict[str, Any] | None:
     return None if row is None else {**orjson.loads(row[0]), "at": row[1]}
 
 
-async def forget(session: AsyncSession, name: str) -> None:
-    await session.execute(text("DELETE FROM index_control WHERE name = :name"), {"name": name})
+async def recall_all(session: AsyncSession, names: str) -> list[dict[str, Any]]:
+    """The values whose names begin so, each with `at`."""
+    found = await session.execute(
+        text(
+            "SELECT value::text, updated_at FROM index_control WHERE starts_with(name, :names) ORDER BY name"
+        ),
+        {"names": names},
+    )
+    return [{**orjson.loads(value), "at": at} for value, at in found]
+
+
+async def forget_old(session: AsyncSession, names: str, *, older_than_s: float) -> None:
+    """Forget the values whose names begin so and that were set long ago."""
+    await session.execute(
+        text(
+            "DELETE FROM index_control WHERE starts_with(name, :names)"
+            " AND updated_at < clock_timestamp() - make_interval(secs => :older_than_s)"
+        ),
+        {"names": names, "older_than_s": older_than_s},
+    )
+
+
+async def forget(session: AsyncSession, name: str, *, at: datetime | None = None) -> None:
+    """Forget a value, or only the one that was set `at` that moment."""
+    await session.execute(
+        text(
+            "DELETE FROM index_control"
+            " WHERE name = :name AND updated_at = coalesce(CAST(:at AS timestamptz), updated_at)"
+        ),
+        {"name": name, "at": at},
+    )
 
 
 async def pause(session: AsyncSession, *, reason: str = "") -> None:

@@ -13,6 +13,7 @@ from typing import Any, Self, get_args
 from opensearchpy import AsyncOpenSearch
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.errors import LeadFuelError
 from core.settings import OpenSearchSettings, Settings
 from db.sessions import SERVICE, Database
 from search import documents
@@ -27,6 +28,7 @@ __all__ = [
     "DocumentSource",
     "Entity",
     "Feed",
+    "NoEngine",
     "engine_client",
 ]
 
@@ -38,6 +40,20 @@ ENTITY_OF: Mapping[str, Entity] = {letter.decode(): entity for entity, letter in
 
 # The field that carries a document's own hash, by which index and database are compared.
 HASH_FIELD = "doc_hash"
+
+
+class NoEngine(LeadFuelError):
+    """This installation does without OpenSearch: there is no index, and PostgreSQL answers every search."""
+
+    status = 409
+    slug = "no-engine"
+    title = "There is no OpenSearch"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no OpenSearch: set OPENSEARCH_URL or run `leadfuel stack up`. "
+            "PostgreSQL answers searches."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +82,9 @@ class Feed:
 
     @classmethod
     def connect(cls, settings: Settings, db: Database) -> Self:
-        """A feed with a client of its own; `close()` it."""
+        """A feed with a client of its own; `close()` it. Raises `NoEngine`."""
+        if not settings.opensearch.url:
+            raise NoEngine
         return cls(
             db=db,
             client=engine_client(settings.opensearch.url),

@@ -2,7 +2,7 @@
 
 Every few seconds one record that nobody has changed is queued, and the index is asked until it answers
 with a newer version. So the figure holds for the whole way, also when the system is idle; and when no
-indexer runs the last beat grows old, which the status tells.
+indexer runs the last beat grows old, which the status tells. Each indexer reports under its own number.
 """
 
 import asyncio
@@ -11,8 +11,11 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from opensearchpy.exceptions import TransportError
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.logs import get_logger
 from indexer import catalogue, control, indices, queue
@@ -22,11 +25,16 @@ from indexer.loop import rest
 
 log = get_logger(__name__)
 
-NAME = "heartbeat"
+NAMES = "heartbeat:"
 EVERY_S = 10.0
+# What an indexer reported that has been silent for longer is forgotten; until then the status tells of it.
+FORGOTTEN_AFTER_S = 3600.0
+# An indexer that has not reported for so long is not there.
+SILENT_S = 90.0
 PATIENCE_S = 30.0
 KEPT = 200
 _LOOKS_EVERY_S = 0.02
+_COUNTED = ("documents", "conflicts", "rejected", "retried", "busy")
 
 
 @dataclass(slots=True)
@@ -35,6 +43,7 @@ class Heart:
 
     feed: Feed
     sender: BulkSender
+    number: int = 0
     lags_s: dict[Entity, deque[float]] = field(
         default_factory=lambda: {entity: deque(maxlen=KEPT) for entity in ENTITIES}
     )
@@ -98,11 +107,7 @@ class Heart:
         self._sent, self._sent_at = counters.documents, now
         value = {
             "documents_per_s": round(per_second, 1),
-            "documents": counters.documents,
-            "conflicts": counters.conflicts,
-            "rejected": counters.rejected,
-            "retried": counters.retried,
-            "busy": counters.busy,
+            **{name: getattr(counters, name) for name in _COUNTED},
             "body_documents": self.sender.size,
             "lag_ms": {
                 entity: {
@@ -115,7 +120,33 @@ class Heart:
             },
         }
         async with self.feed.service() as session:
-            await control.remember(session, NAME, value)
+            await control.remember(session, f"{NAMES}{self.number}", value)
+            await control.forget_old(session, NAMES, older_than_s=FORGOTTEN_AFTER_S)
+
+
+async def together(session: AsyncSession) -> dict[str, Any] | None:
+    """What all indexers have reported, as one: their work added up, the slowest lag, the youngest moment.
+
+    None when none ever has.
+    """
+    beats = await control.recall_all(session, NAMES)
+    if not beats:
+        return None
+    now = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    youngest = max(beats, key=lambda beat: beat["at"])
+    alive = [beat for beat in beats if (now - beat["at"]).total_seconds() < SILENT_S] or [youngest]
+    lags: dict[str, dict[str, int]] = {}
+    for beat in alive:
+        for entity, lag in beat["lag_ms"].items():
+            before = lags.get(entity, {})
+            lags[entity] = {name: max(value, before.get(name, 0)) for name, value in lag.items()}
+    return {
+        "indexers": sum((now - beat["at"]).total_seconds() < SILENT_S for beat in beats),
+        "documents_per_s": round(sum(beat["documents_per_s"] for beat in alive), 1),
+        "body_documents": min(beat["body_documents"] for beat in alive),
+        "lag_ms": lags,
+        "at": youngest["at"],
+    } | {name: sum(beat[name] for beat in beats) for name in _COUNTED}
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -7,7 +7,8 @@ Which index has which state is written in the table `indices`; a batch reads it 
 that an index under construction misses no change (see `targets`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,9 +27,17 @@ State = Literal["building", "live", "old"]
 REMEMBERED_DELETIONS = "1h"
 OLDEST_MAJOR = 3
 
+_MEANWHILE = "Changes wait in the queue; PostgreSQL answers searches."
+
+# The engine sets the first by itself when its disk runs full; the others are set by people.
+_FLOODED = "index.blocks.read_only_allow_delete"
+_CLOSED_TO_WRITES = (_FLOODED, "index.blocks.read_only", "index.blocks.write")
+
 
 class EngineDown(LeadFuelError):
-    """OpenSearch does not answer. Searches go to PostgreSQL; changes wait in the queue."""
+    """OpenSearch does not answer. Searches go to PostgreSQL; changes wait in the queue. `advice` in the facts
+    says what to do.
+    """
 
     status = 503
     slug = "engine-down"
@@ -36,7 +45,9 @@ class EngineDown(LeadFuelError):
 
 
 class IndexRefused(LeadFuelError):
-    """The indices are not in the state the feed left them in, and a person has to decide."""
+    """The indices, or the engine itself, are not as the feed needs them, and a person has to decide. What to
+    do stands in the detail or as `advice` in the facts.
+    """
 
     status = 409
     slug = "index-refused"
@@ -202,54 +213,72 @@ async def inspect(feed: Feed, entity: Entity) -> Condition:
     """Compare what the database says about the index with what the engine has; raises only for the former."""
     alias = feed.alias(entity)
     async with feed.service(read_only=True) as session:
-        known = {index.name: index for index in await rows(session, entity)}
-    live = next((index for index in known.values() if index.state == "live"), None)
-    building = next((index for index in known.values() if index.state == "building"), None)
+        known = await rows(session, entity)
+    live = next((index for index in known if index.state == "live"), None)
+    building = next((index for index in known if index.state == "building"), None)
     name = live.name if live else None
     try:
-        await check_engine(feed)
-        behind = await behind_alias(feed, entity)
-        there = live is not None and await exists(feed, live.name)
+        with in_our_words():
+            await check_engine(feed)
+            behind = await behind_alias(feed, entity)
+            there = live is not None and await exists(feed, live.name)
+            block = await _block(feed, live.name) if live is not None and there else None
     except (EngineDown, IndexRefused) as error:
-        return Condition(alias, name, error.detail, "Changes wait in the queue; PostgreSQL answers searches.")
-    except TransportError as error:
-        return Condition(alias, name, unreachable(error).detail, "Look at the log of OpenSearch.")
-    foreign = [other for other in behind if other not in known]
-    ours = feed.source.schema_hash(entity)
-    problem = advice = None
-    if foreign:
-        problem = f"The alias {alias} points to {foreign[0]}, which this database knows nothing of."
-        advice = (
-            "If another installation uses this OpenSearch, give this one its own LEADFUEL_INDEX_PREFIX; "
-            "if not, `leadfuel index rebuild --take-over` replaces it."
-        )
-    elif live is None and building is not None:
-        problem = f"There is no index yet; {building.name} is being built."
-        advice = "If nothing is building it, `leadfuel index rebuild --resume`."
-    elif live is None:
-        problem = "There is no index that is kept up to date."
-        advice = "`leadfuel index rebuild` builds one."
-    elif not there:
-        problem = f"The index {live.name} is gone from OpenSearch."
-        advice = "`leadfuel index rebuild` builds a new one; PostgreSQL answers searches meanwhile."
-    elif live.schema_hash != ours:
-        problem = f"The index {live.name} was built for another version of the documents."
-        advice = "`leadfuel index rebuild`; the present index goes on answering, without newer changes."
-    elif behind != [live.name]:
-        problem = (
-            f"The alias {alias} points to {', '.join(behind)}."
-            if behind
-            else f"The alias {alias} is missing."
-        )
-        advice = "`leadfuel index rebuild` puts it on a fresh index."
+        return Condition(alias, name, error.detail, error.facts.get("advice"))
+    found = _Found(alias, known, behind, feed.source.schema_hash(entity), there=there)
+    problem, advice = next(found.faults(), block or (None, None))
     return Condition(
         alias,
         name or (behind[0] if behind else None),
         problem,
         advice,
         missing=live is None and building is None and not behind,
-        building=building is not None and building.schema_hash == ours,
+        building=building is not None and building.schema_hash == found.ours,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the database says of an entity's indices, and what the engine has."""
+
+    alias: str
+    known: list[Index]
+    behind: list[str]
+    ours: str
+    there: bool
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """What is wrong and what to do, the worst first."""
+        live = next((index for index in self.known if index.state == "live"), None)
+        building = next((index for index in self.known if index.state == "building"), None)
+        for foreign in sorted(set(self.behind) - {index.name for index in self.known}):
+            yield (
+                f"The alias {self.alias} points to {foreign}, which this database knows nothing of.",
+                (
+                    "If another installation uses this OpenSearch, give this one its own "
+                    "LEADFUEL_INDEX_PREFIX; if not, `leadfuel index rebuild --take-over` replaces it."
+                ),
+            )
+        if live is None and building is not None:
+            yield (
+                f"There is no index yet; {building.name} is being built.",
+                "If nothing is building it, `leadfuel index rebuild --resume`.",
+            )
+        elif live is None:
+            yield "There is no index that is kept up to date.", "`leadfuel index rebuild` builds one."
+        elif not self.there:
+            yield (
+                f"The index {live.name} is gone from OpenSearch.",
+                "`leadfuel index rebuild` builds a new one; PostgreSQL answers searches meanwhile.",
+            )
+        elif live.schema_hash != self.ours:
+            yield (
+                f"The index {live.name} was built for another version of the documents.",
+                "`leadfuel index rebuild`; the present index goes on answering, without newer changes.",
+            )
+        elif self.behind != [live.name]:
+            where = f"points to {', '.join(self.behind)}" if self.behind else "is missing"
+            yield f"The alias {self.alias} {where}.", "`leadfuel index rebuild` puts it on a fresh index."
 
 
 async def check_engine(feed: Feed) -> str:
@@ -265,16 +294,59 @@ async def check_engine(feed: Feed) -> str:
     ):
         raise IndexRefused(
             f"{answer['version'].get('distribution', 'elasticsearch')} {version} answers, "
-            f"OpenSearch {OLDEST_MAJOR} or newer is needed."
+            f"OpenSearch {OLDEST_MAJOR} or newer is needed.",
+            advice=f"Let OPENSEARCH_URL name one. {_MEANWHILE}",
         )
     return version
 
 
 def unreachable(error: TransportError) -> EngineDown:
     """The engine's failure in our words."""
+    said = clean(str(error.error))[:200]
     if isinstance(error, EngineUnreachable):
-        return EngineDown(f"OpenSearch does not answer: {clean(str(error.error))[:200]}.")
-    return EngineDown(f"OpenSearch answers with status {error.status_code}: {clean(str(error.error))[:200]}.")
+        return EngineDown(
+            f"OpenSearch does not answer: {said}.",
+            advice=f"Start it, or look at OPENSEARCH_URL. {_MEANWHILE}",
+        )
+    if error.status_code in (401, 403):
+        return EngineDown(
+            f"OpenSearch does not let us in (status {error.status_code}): {said}.",
+            advice="OPENSEARCH_URL takes user and password: https://user:password@host:9200.",
+        )
+    return EngineDown(
+        f"OpenSearch answers with status {error.status_code}: {said}.",
+        advice="Look at the log of OpenSearch. Changes wait in the queue.",
+    )
+
+
+@contextmanager
+def in_our_words() -> Iterator[None]:
+    """For who asks on behalf of a person: what the engine's client raises becomes `EngineDown`."""
+    try:
+        yield
+    except TransportError as error:
+        raise unreachable(error) from error
+
+
+async def _block(feed: Feed, index: str) -> tuple[str, str] | None:
+    """What keeps the index from being written to, and what to do."""
+    answer = await feed.client.indices.get_settings(
+        index=index, name="index.blocks.*", params={"flat_settings": "true"}
+    )
+    found = answer.get(index, {}).get("settings", {})
+    blocks = [name for name in _CLOSED_TO_WRITES if str(found.get(name)).lower() == "true"]
+    meanwhile = "Searches go on, changes wait in the queue."
+    if _FLOODED in blocks:
+        return (
+            f"The index {index} is read-only: OpenSearch ran out of disk (flood-stage watermark).",
+            f"Make room; OpenSearch then lifts the block by itself. {meanwhile}",
+        )
+    if blocks:
+        return (
+            f"The index {index} is closed to writes by {blocks[0]}.",
+            f"Somebody has set it; set it to false. {meanwhile}",
+        )
+    return None
 
 
 def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:

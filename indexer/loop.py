@@ -8,6 +8,7 @@ every few seconds, so that the repair (usually a rebuild) is noticed without a r
 import asyncio
 import contextlib
 import random
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,14 +33,20 @@ INSPECT_EVERY_S = 5.0
 LONGEST_PAUSE_S = 10.0
 COMPACT_FROM_ROWS = 50_000
 COMPACT_EVERY_S = 30.0
+RELEASE_EVERY_S = 3.0
 # Two batches at a time: one is read and built while the engine works on the other.
 WORKERS = 2
 
 
 class Waker:
-    """Turns NOTIFY into an event. A lost connection only means waking up by the clock until it is back."""
+    """Turns NOTIFY into an event, and tells PostgreSQL that this process lives, by a lock with its number.
+
+    A lost connection only means waking up by the clock, and claims that wait for their lease, until it is
+    back.
+    """
 
     def __init__(self, url: str, channels: Sequence[str]) -> None:
+        self.number = 1 + secrets.randbelow(2**31 - 1)
         self._url = url
         self._channels = channels
         self._events: dict[str, list[asyncio.Event]] = {channel: [] for channel in channels}
@@ -73,6 +80,7 @@ class Waker:
     async def _listen(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
+        await connection.execute("SELECT pg_advisory_lock($1, $2)", queue.INDEXERS, self.number)
         for channel in self._channels:
             await connection.add_listener(channel, self._notified)
         self.listening = True
@@ -123,6 +131,7 @@ class Indexer:
         self._jitter = jitter
         self._health = _Health()
         self._looking = asyncio.Lock()
+        self._released_at = -1e9
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; a batch that has begun is finished."""
@@ -154,13 +163,31 @@ class Indexer:
         writable = await self._writable()
         if not writable:
             return False
-        batch = await apply_batch(self._feed, self.sender, entities=writable)
+        batch = await apply_batch(
+            self._feed,
+            self.sender,
+            entities=writable,
+            indexer=self._waker.number if self._waker.listening else queue.NOBODY,
+        )
+        if batch is None and await self._release_dead():
+            return True
         if batch is None:
             # Pieces of a fan-out are cut only when the queue is empty, so they cannot pile up in it.
             return "contacts" in writable and await fanout.expand_piece(self._feed) is not None
         if batch.stopped or batch.busy:
             self._look_again()
         return len(batch) > batch.later
+
+    async def _release_dead(self) -> bool:
+        """Now and then, when nothing is free: whether rows of a dead indexer have become free."""
+        if time.monotonic() - self._released_at < RELEASE_EVERY_S:
+            return False
+        self._released_at = time.monotonic()
+        async with self._feed.service() as session:
+            released = await queue.release_dead(session)
+        if released:
+            log.info("rows of an indexer that is gone were taken over", rows=released)
+        return bool(released)
 
     async def _writable(self) -> tuple[Entity, ...]:
         async with self._looking:

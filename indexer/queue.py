@@ -5,6 +5,7 @@ lease, folds those of one record, and after the write deletes exactly the rows i
 is a later row, so nothing is compared and nothing is lost. Leases run by PostgreSQL's own clock.
 """
 
+import secrets
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ FARTHEST_VERSION = 1_000_000
 
 # The id of no record: a row with it says that the whole table was truncated.
 EVERYTHING = 0
+
+# A living indexer holds an advisory lock of this number and its own. Its own is also the first 32 bits of its
+# claims' ids; claims of nobody in particular wait for their lease.
+INDEXERS = 0x1EADF0E2
+NOBODY = 0
 
 Key = tuple[Entity, int]
 
@@ -54,10 +60,10 @@ class Depth:
 
 
 async def claim(
-    session: AsyncSession, *, entities: Sequence[Entity], limit: int, lease_s: float
+    session: AsyncSession, *, entities: Sequence[Entity], limit: int, lease_s: float, indexer: int = NOBODY
 ) -> Claim | None:
     """Take up to `limit` rows that nobody holds, the urgent and old ones first; None when there are none."""
-    mine = uuid.uuid4()
+    mine = uuid.UUID(int=indexer << 96 | secrets.randbits(96))
     found = await session.execute(
         text(
             """
@@ -140,13 +146,14 @@ async def note_applied(session: AsyncSession, entity: Entity, ids: Sequence[int]
 
 
 async def forget_applied(session: AsyncSession, *, older_than_s: float, at_once: int = 50_000) -> int:
-    """Delete what was applied long ago; how many, at the most `at_once`."""
+    """Delete what was applied long ago and is of no use to alerts any more; how many, at most `at_once`."""
     deleted = await session.execute(
         text(
             """
             DELETE FROM applied WHERE seq IN (
                 SELECT seq FROM applied
                 WHERE applied_at < clock_timestamp() - make_interval(secs => :older_than_s)
+                  AND seq <= ALL (SELECT position FROM alert_position)
                 ORDER BY seq LIMIT :at_once
             ) RETURNING 1
             """
@@ -167,6 +174,37 @@ async def release(session: AsyncSession, held: Claim, keys: Iterable[Key], *, de
         ),
         {"numbers": held.sequence_numbers(keys), "mine": held.id, "delay_s": delay_s},
     )
+
+
+async def release_dead(session: AsyncSession) -> int:
+    """Give back the rows of indexers that are no more, before their leases end; how many.
+
+    That an indexer lives is what PostgreSQL says: a killed process, or a lost connection, holds no lock. One
+    that was taken for dead by mistake only works in vain: its tokens are older than those of who takes over.
+    """
+    released = await session.execute(
+        text(
+            """
+            WITH orphaned AS MATERIALIZED (
+                SELECT seq FROM search_dirty
+                WHERE claimed_until > clock_timestamp()
+                  AND left(CAST(claimed_by AS text), 8) <> '00000000'
+                  AND NOT EXISTS (
+                      SELECT FROM pg_locks
+                      WHERE locktype = 'advisory' AND objsubid = 2 AND classid = CAST(:indexers AS oid)
+                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                        AND lpad(to_hex(CAST(objid AS bigint)), 8, '0') = left(CAST(claimed_by AS text), 8)
+                  )
+                FOR UPDATE SKIP LOCKED
+            )
+            UPDATE search_dirty AS queued SET claimed_until = clock_timestamp()
+            FROM orphaned WHERE queued.seq = orphaned.seq
+            RETURNING 1
+            """
+        ),
+        {"indexers": INDEXERS},
+    )
+    return len(released.all())
 
 
 async def enqueue(

@@ -8,7 +8,7 @@ rebuild that was killed goes on where it was, and one that was aborted leaves no
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ from db import connections
 from indexer import apply, catalogue, control, deadletters, drain, indices, queue
 from indexer.bulk import BulkSender, Kind, Limits, writes
 from indexer.deadletters import Rejected
-from indexer.feed import Entity, Feed
+from indexer.feed import ENTITIES, Entity, Feed
 from indexer.indices import EngineDown, Index, IndexRefused
 
 log = get_logger(__name__)
@@ -144,6 +144,40 @@ async def rebuild(
         )
 
 
+async def check(feed: Feed, entity: Entity, *, resume: bool = False, take_over: bool = False) -> None:
+    """Raise what `rebuild` would refuse with at its beginning; nothing is done."""
+    async with exclusive(feed):
+        await _before(feed, entity, resume=resume, take_over=take_over)
+
+
+async def to_resume(feed: Feed, chosen: Sequence[Entity]) -> list[Entity]:
+    """Which of the entities have an interrupted rebuild; raises when none has."""
+    async with feed.service(read_only=True) as session:
+        begun = [entity for entity in chosen if await interrupted(session, entity)]
+    if not begun:
+        raise RebuildInterrupted("There is no interrupted rebuild to resume.")
+    return begun
+
+
+async def is_running(session: AsyncSession, entity: Entity) -> bool:
+    """Whether a living process is at a rebuild of the entity: it holds the lock of rebuilds, and says so."""
+    said = await control.recall(session, control.progress(entity))
+    found = await session.execute(
+        text(
+            """
+            SELECT EXISTS (
+                SELECT FROM pg_locks
+                WHERE locktype = 'advisory' AND objsubid = 1 AND classid = 0
+                  AND objid = CAST(:lock AS oid) AND pid = :holder
+                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            )
+            """
+        ),
+        {"lock": _LOCK, "holder": said["holder"] if said else 0},
+    )
+    return bool(found.scalar_one())
+
+
 async def abort(feed: Feed, entity: Entity) -> str | None:
     """Take back a rebuild, running or interrupted, and its index; the index's name, None without one.
 
@@ -161,6 +195,16 @@ async def abort(feed: Feed, entity: Entity) -> str | None:
 async def interrupted(session: AsyncSession, entity: Entity) -> Index | None:
     """The index under construction, whether somebody is at it or not."""
     return next((index for index in await indices.rows(session, entity) if index.state == "building"), None)
+
+
+async def drop_all_orphans(feed: Feed, *, kept_for_s: float) -> list[str]:
+    """Delete what nobody needs, unknown indices included, of both entities; no rebuild may run meanwhile."""
+    async with exclusive(feed):
+        return [
+            name
+            for entity in ENTITIES
+            for name in await drop_orphans(feed, entity, kept_for_s=kept_for_s, unknown=True)
+        ]
 
 
 async def drop_orphans(feed: Feed, entity: Entity, *, kept_for_s: float, unknown: bool = False) -> list[str]:
@@ -195,25 +239,35 @@ async def drop_orphans(feed: Feed, entity: Entity, *, kept_for_s: float, unknown
     return sorted(dropped)
 
 
-async def _begin(feed: Feed, entity: Entity, *, resume: bool, take_over: bool) -> tuple[Index, bool]:
+async def _before(
+    feed: Feed, entity: Entity, *, resume: bool, take_over: bool
+) -> tuple[list[Index], list[Index]]:
+    """The indices we know of: those that are there, an interrupted one first, and those that are gone."""
     await indices.check_engine(feed)
-    async with feed.service() as session:
-        known = []
-        for index in await indices.rows(session, entity):
-            if index.state == "building" or await indices.exists(feed, index.name):
-                known.append(index)
-            else:
-                await _forget(session, index.name)  # somebody has deleted it; nothing can be written there
+    async with feed.service(read_only=True) as session:
+        known = await indices.rows(session, entity)
     building = next((index for index in known if index.state == "building"), None)
+    there = [index for index in known if index is not building and await indices.exists(feed, index.name)]
+    gone = [index for index in known if index is not building and index not in there]
     if building is not None:
-        return await _resumable(feed, building, resume=resume), True
-    foreign = set(await indices.behind_alias(feed, entity)) - {index.name for index in known}
+        return [await _resumable(feed, building, resume=resume), *there], gone
+    foreign = set(await indices.behind_alias(feed, entity)) - {index.name for index in there}
     if foreign and not take_over:
         raise IndexRefused(
             f"The alias {feed.alias(entity)} points to {', '.join(sorted(foreign))}, which this database "
             "knows nothing of. If another installation uses this OpenSearch, give this one its own "
             "LEADFUEL_INDEX_PREFIX; if not, rebuild with --take-over."
         )
+    return there, gone
+
+
+async def _begin(feed: Feed, entity: Entity, *, resume: bool, take_over: bool) -> tuple[Index, bool]:
+    known, gone = await _before(feed, entity, resume=resume, take_over=take_over)
+    async with feed.service() as session:
+        for index in gone:
+            await _forget(session, index.name)  # somebody has deleted it; nothing can be written there
+    if known and known[0].state == "building":
+        return known[0], True
     name = await indices.create(feed, entity, taken=frozenset(index.name for index in known))
     async with feed.service() as session:
         if not known:
@@ -279,7 +333,13 @@ class _Scan:
         self._last_id = self.index.last_id
         self._rows_done = self.index.rows_done
 
+    @property
+    def per_second(self) -> float:
+        seconds = max(time.monotonic() - self._began, 1e-6)
+        return (self._rows_done - self.index.rows_done) / seconds
+
     async def run(self) -> None:
+        await self._save()
         pages: asyncio.Queue[tuple[int, list[int]] | None] = asyncio.Queue(maxsize=IN_FLIGHT)
         try:
             async with asyncio.TaskGroup() as group:
@@ -343,6 +403,11 @@ class _Scan:
         if self.lock.is_closed():
             raise RebuildRunning("The connection that holds the rebuild's lock was lost; resume the rebuild.")
         async with self.feed.service() as session:
+            await control.remember(
+                session,
+                control.progress(self.index.entity),
+                {"per_second": round(self.per_second, 1), "holder": self.lock.get_server_pid()},
+            )
             saved = await session.execute(
                 text(
                     """
@@ -364,14 +429,13 @@ class _Scan:
 
     def _tell(self) -> None:
         if self.report is not None:
-            seconds = max(time.monotonic() - self._began, 1e-6)
             self.report(
                 Progress(
                     self.index.entity,
                     self.index.name,
                     self._rows_done,
                     max(self.index.rows_total, self._rows_done),
-                    (self._rows_done - self.index.rows_done) / seconds,
+                    self.per_second,
                 )
             )
 
@@ -412,6 +476,7 @@ async def _finish(feed: Feed, entity: Entity, index: Index) -> None:
                 await indices.set_state(session, known.name, "old")
         await indices.set_state(session, index.name, "live")
         await control.forget(session, control.ahead(entity))
+        await control.forget(session, control.progress(entity))
 
 
 async def _forget(session: AsyncSession, index: str) -> None:

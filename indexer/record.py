@@ -44,7 +44,8 @@ class Explained:
 
 
 async def send(feed: Feed, entity: Entity, ids: Sequence[int]) -> list[SentRecord]:
-    """Send these records as they are now, outside the queue, and make them searchable."""
+    """Send these records as they are now, past the queue, and make them searchable; raises `EngineDown`."""
+    await indices.check_engine(feed)
     wanted = sorted(set(ids))
     async with feed.service() as session:
         token = await queue.draw_token(session)
@@ -54,7 +55,9 @@ async def send(feed: Feed, entity: Entity, ids: Sequence[int]) -> list[SentRecor
     async with feed.service() as session:
         await deadletters.supersede(session, entity, sent.done)
         await deadletters.record(session, entity, sent.rejected)
-        await apply.requeue_vanished(session, entity, sent.written)
+        await apply.requeue_vanished(
+            session, entity, [*sent.written, *(letter.id for letter in sent.rejected)]
+        )
         if sent.later:
             await queue.enqueue(session, entity, sent.later)
     await indices.refresh(feed, entity)

@@ -6,16 +6,16 @@ from typing import Any
 
 from opensearchpy.exceptions import TransportError
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from indexer import catalogue, control, deadletters, fanout, indices, queue
+from indexer import catalogue, control, deadletters, fanout, indices, queue, rebuild
 from indexer.feed import ENTITIES, Entity, Feed
+from indexer.heartbeat import SILENT_S, together
 from indexer.indices import EngineDown, IndexRefused, State
 from indexer.queue import Depth
 
 # A change that has waited this long says that nobody is bringing it.
 LATE_S = 60.0
-# And an indexer that has not reported for so long is not there.
-SILENT_S = 90.0
 
 AHEAD = "The index held versions the database never gave out: edits by hand, or a restored backup."
 AHEAD_ADVICE = (
@@ -36,6 +36,23 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Rebuilding:
+    """An index under construction; `running` is false when the process that built it is gone."""
+
+    index: str
+    running: bool
+    rows_done: int
+    rows_total: int
+    per_second: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        if not self.running or not self.per_second:
+            return None
+        return max(0, self.rows_total - self.rows_done) / self.per_second
+
+
+@dataclass(frozen=True, slots=True)
 class EntityStatus:
     entity: Entity
     alias: str
@@ -48,6 +65,7 @@ class EntityStatus:
     problem: str | None
     advice: str | None
     last_verify: dict[str, Any] | None
+    rebuilding: Rebuilding | None
 
     @property
     def healthy(self) -> bool:
@@ -100,7 +118,7 @@ async def status(feed: Feed) -> Status:
         engine_problem = error.detail
     async with feed.service(read_only=True) as session:
         paused = await control.recall(session, control.PAUSED)
-        heartbeat = await control.recall(session, "heartbeat")
+        heartbeat = await together(session)
         waiting = await fanout.count(session)
         now = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
     entities = tuple([await _entity_status(feed, entity) for entity in ENTITIES])
@@ -114,7 +132,7 @@ async def _entity_status(feed: Feed, entity: Entity) -> EntityStatus:
         records = await catalogue.count(session, entity)
         queued = await queue.depth(session, entity)
         rejected = await deadletters.count(session, entity)
-        last_verify = await control.recall(session, f"verify:{entity}")
+        last_verify = await control.recall(session, control.verified(entity))
         ahead = await control.recall(session, control.ahead(entity))
         kept = await session.execute(
             text(
@@ -126,6 +144,7 @@ async def _entity_status(feed: Feed, entity: Entity) -> EntityStatus:
             {"entity": entity, "ours": ours},
         )
         books = tuple(Kept(*row) for row in kept)
+        rebuilding = await rebuild_of(session, entity)
     documents = None
     if found.index is not None:
         try:
@@ -144,4 +163,21 @@ async def _entity_status(feed: Feed, entity: Entity) -> EntityStatus:
         found.problem or (AHEAD if ahead else None),
         found.advice or (AHEAD_ADVICE if ahead else None),
         last_verify,
+        rebuilding,
+    )
+
+
+async def rebuild_of(session: AsyncSession, entity: Entity) -> Rebuilding | None:
+    """The rebuild that runs or was interrupted; None when there is none."""
+    building = await rebuild.interrupted(session, entity)
+    if building is None:
+        return None
+    running = await rebuild.is_running(session, entity)
+    said = await control.recall(session, control.progress(entity))
+    return Rebuilding(
+        building.name,
+        running,
+        building.rows_done,
+        building.rows_total,
+        said["per_second"] if said and running else None,
     )

@@ -29,18 +29,20 @@ async def run(feed: Feed, stop: asyncio.Event) -> None:
 
 async def due(feed: Feed, entity: Entity) -> bool:
     async with feed.service(read_only=True) as session:
-        last = await control.recall(session, f"verify:{entity}")
-    return last is None or (datetime.now(UTC) - last["at"]).total_seconds() > EVERY_S
+        last = await control.recall(session, control.verified(entity))
+    if last is None or last.get("sampled"):
+        return True
+    age_s: float = (datetime.now(UTC) - last["at"]).total_seconds()
+    return age_s > EVERY_S
 
 
 async def sweep(feed: Feed, entity: Entity, *, pause_s: float = PAUSE_S) -> verify.Verified | None:
     """One slow verify, kept for the status; None when there is no index to verify."""
     try:
-        found = await verify.verify(feed, entity, pause_s=pause_s)
+        found = await verify.verify_and_remember(feed, entity, pause_s=pause_s)
     except LeadFuelError as error:
         log.info("the index could not be swept", entity=entity, reason=error.detail)
         return None
-    await verify.remember(feed, found)
     if found.drift:
         log.error(
             "index and database differ",

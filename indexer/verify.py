@@ -30,6 +30,9 @@ CONFIRM_ATTEMPTS = 6
 # A deletion by hand has a version, too, that nobody can ask for; it is one above that of the document.
 OUTRUN = 1_000
 
+# So many of the documents that differ are kept by name.
+NAMED = 100
+
 Kind = Literal["missing", "extra", "stale", "altered", "rejected"]
 Report = Callable[[int, int], None]
 
@@ -118,6 +121,11 @@ async def verify(
     )
 
 
+async def check(feed: Feed, entity: Entity) -> None:
+    """Raise what `verify` would refuse with at its beginning."""
+    await _live_index(feed, entity)
+
+
 async def repair(feed: Feed, drift: Sequence[Drift]) -> int:
     """Queue exactly the records whose documents differ; how many.
 
@@ -151,20 +159,40 @@ async def _highest_version(feed: Feed, entity: Entity, ids: Sequence[int]) -> in
     return highest
 
 
+async def verify_and_remember(
+    feed: Feed,
+    entity: Entity,
+    *,
+    full: bool = False,
+    sample: float | None = None,
+    mend: bool = False,
+    report: Report = lambda _done, _of: None,
+    pause_s: float = 0.0,
+) -> Verified:
+    """Verify, keep the outcome for the status, and with `mend` queue what differs."""
+    found = await verify(feed, entity, full=full, sample=sample, report=report, pause_s=pause_s)
+    await remember(feed, found)
+    if mend:
+        await repair(feed, found.drift)
+    return found
+
+
 async def remember(feed: Feed, verified: Verified) -> None:
     """Keep the outcome, for the status."""
     async with feed.service() as session:
         await control.remember(
             session,
-            f"verify:{verified.entity}",
+            control.verified(verified.entity),
             {
                 "index": verified.index,
                 "records": verified.records,
                 "documents": verified.documents,
                 "drift": len(verified.drift),
+                "differing": [{"id": each.id, "kind": each.kind} for each in verified.drift[:NAMED]],
                 "undecided": verified.undecided,
                 "ranges": verified.ranges,
                 "full": verified.full,
+                "sampled": verified.sampled,
                 "seconds": round(verified.seconds, 3),
             },
         )

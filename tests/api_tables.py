@@ -69,6 +69,8 @@ def _scope(op: Operation) -> str:
 
 def _is_of_commands(kind: type[LeadFuelError]) -> bool:
     """Whether only who works at the machine meets it."""
+    if any(kind in op.errors for op in OPERATIONS):
+        return False
     package = kind.__module__.split(".")[0]
     if package in {"db", "indexer", "workers", "cli", "embedded"} or kind.__module__ == "core.settings":
         return True

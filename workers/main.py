@@ -21,8 +21,8 @@ from core.logs import get_logger
 from core.settings import Settings
 from db import connections
 from db.sessions import SERVICE, Database
+from indexer import asked, sweep
 from indexer import loop as indexer_loop
-from indexer import sweep
 from indexer.feed import Feed
 from indexer.heartbeat import Heart
 from workers import housekeeping, relay
@@ -97,8 +97,9 @@ def index_loops(feed: Feed, waker: indexer_loop.Waker) -> dict[str, Loop]:
     indexer = indexer_loop.Indexer(feed, waker)
     return {
         "indexer": indexer.run,
-        "heartbeat": Heart(feed, indexer.sender).run,
+        "heartbeat": Heart(feed, indexer.sender, waker.number).run,
         "sweep": lambda stop: sweep.run(feed, stop),
+        "asked by operators": lambda stop: asked.run(feed, stop),
         "first index": lambda stop: indexer_loop.build_missing(feed, stop),
         "queue": lambda stop: indexer_loop.keep_compact(feed, stop),
     }

@@ -13,10 +13,12 @@ from api.routes.records import (
     Position,
     RecordId,
     Text,
+    WaitQuery,
     card_of,
     columns_for,
     origins_of,
     place_of,
+    wait_if_asked,
 )
 from core.ids import ContactId
 from core.prices import UNLOCK_CREDITS
@@ -139,16 +141,18 @@ async def match_contacts(call: Call, body: MatchRequest) -> MatchAnswer:
     access="admin",
     session="service",
     status=201,
+    other_statuses=(202,),
     errors=(Duplicate, Suppressed),
     example={"first_name": "Ada", "last_name": "Lovelace", "title": "CTO", "email": "ada@example.com"},
     links=dict.fromkeys(("show_contact", "change_contact", "delete_contact"), ("contact_id", "/id")),
 )
-async def create_contact(call: Call, body: ContactFields) -> ContactAnswer:
+async def create_contact(call: Call, query: WaitQuery, body: ContactFields) -> ContactAnswer:
     """What a person has set is of the source `manual`, which no file overrules."""
     contact_id = await contacts.create(
         call.session, privacy=call.services.settings.privacy, values=msgspec.to_builtins(body)
     )
     call.response_headers["Location"] = f"/v1/contacts/{contact_id}"
+    wait_if_asked(call, query, "contacts", contact_id)
     return await _written(call.session, contact_id)
 
 
@@ -159,10 +163,13 @@ async def create_contact(call: Call, body: ContactFields) -> ContactAnswer:
     summary="Change a person by hand",
     access="admin",
     session="service",
+    other_statuses=(202,),
     errors=(Suppressed,),
     example={"title": "Chief Technology Officer", "phone": None},
 )
-async def change_contact(call: Call, path: ContactPath, body: ContactFields) -> ContactAnswer:
+async def change_contact(
+    call: Call, path: ContactPath, query: WaitQuery, body: ContactFields
+) -> ContactAnswer:
     """Sets the fields that are given; null erases one. Files do not overrule what was set here."""
     contact_id = ContactId(path.contact_id)
     await contacts.update(
@@ -171,6 +178,7 @@ async def change_contact(call: Call, path: ContactPath, body: ContactFields) -> 
         contact_id=contact_id,
         changes=msgspec.to_builtins(body),
     )
+    wait_if_asked(call, query, "contacts", contact_id)
     return await _written(call.session, contact_id)
 
 
@@ -181,10 +189,12 @@ async def change_contact(call: Call, path: ContactPath, body: ContactFields) -> 
     summary="Remove a person",
     access="admin",
     session="service",
+    other_statuses=(202,),
 )
-async def delete_contact(call: Call, path: ContactPath) -> None:
+async def delete_contact(call: Call, path: ContactPath, query: WaitQuery) -> None:
     """Removes the person with everything that hangs on them. A later import may bring them back."""
     await contacts.delete(call.session, contact_id=ContactId(path.contact_id))
+    wait_if_asked(call, query, "contacts", path.contact_id)
 
 
 async def _written(session: AsyncSession, contact_id: ContactId) -> ContactAnswer:

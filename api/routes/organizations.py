@@ -11,9 +11,11 @@ from api.routes.records import (
     OrganizationAnswer,
     OrganizationPath,
     Text,
+    WaitQuery,
     columns_for,
     origins_of,
     place_of,
+    wait_if_asked,
 )
 from core.ids import OrganizationId
 from db.sessions import SERVICE
@@ -86,18 +88,20 @@ async def show_organization(call: Call, path: OrganizationPath) -> OrganizationA
     access="admin",
     session="service",
     status=201,
+    other_statuses=(202,),
     errors=(Duplicate, Suppressed),
     example={"name": "Example Ltd", "domain": "example.com", "employees": {"min": 50, "max": 200}},
     links=dict.fromkeys(
         ("show_organization", "change_organization", "delete_organization"), ("organization_id", "/id")
     ),
 )
-async def create_organization(call: Call, body: OrganizationFields) -> OrganizationAnswer:
+async def create_organization(call: Call, query: WaitQuery, body: OrganizationFields) -> OrganizationAnswer:
     """What a person has set is of the source `manual`, which no file overrules."""
     organization_id = await organizations.create(
         call.session, privacy=call.services.settings.privacy, values=msgspec.to_builtins(body)
     )
     call.response_headers["Location"] = f"/v1/organizations/{organization_id}"
+    wait_if_asked(call, query, "organizations", organization_id)
     return await _written(call.session, organization_id)
 
 
@@ -108,11 +112,12 @@ async def create_organization(call: Call, body: OrganizationFields) -> Organizat
     summary="Change a company by hand",
     access="admin",
     session="service",
+    other_statuses=(202,),
     errors=(Duplicate, Suppressed),
     example={"employees": "201-500", "technologies": ["PostgreSQL"]},
 )
 async def change_organization(
-    call: Call, path: OrganizationPath, body: OrganizationFields
+    call: Call, path: OrganizationPath, query: WaitQuery, body: OrganizationFields
 ) -> OrganizationAnswer:
     """Sets the fields that are given; null erases one. Files do not overrule what was set here."""
     organization_id = OrganizationId(path.organization_id)
@@ -122,6 +127,7 @@ async def change_organization(
         organization_id=organization_id,
         changes=msgspec.to_builtins(body),
     )
+    wait_if_asked(call, query, "organizations", organization_id)
     return await _written(call.session, organization_id)
 
 
@@ -132,10 +138,12 @@ async def change_organization(
     summary="Remove a company",
     access="admin",
     session="service",
+    other_statuses=(202,),
 )
-async def delete_organization(call: Call, path: OrganizationPath) -> None:
+async def delete_organization(call: Call, path: OrganizationPath, query: WaitQuery) -> None:
     """Removes the company; its people stay, without one. A later import may bring it back."""
     await organizations.delete(call.session, organization_id=OrganizationId(path.organization_id))
+    wait_if_asked(call, query, "organizations", path.organization_id)
 
 
 async def _written(session: AsyncSession, organization_id: OrganizationId) -> OrganizationAnswer:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from api.operations import Call
 from core.ids import MAX_RECORD_ID
 from domain.details import Origin
+from indexer.waiting import until_searchable
 from search.places import Kind, place_display
-from search.request import Form
+from search.request import Entity, Form
 from search.response import Amount, Answer, FundingSummary, Place, Reveal
 
 RecordId = Annotated[int, Meta(ge=1, le=MAX_RECORD_ID, description="The record's id", examples=[1])]
@@ -23,6 +25,18 @@ class ContactPath(Form, frozen=True):
 
 class OrganizationPath(Form, frozen=True):
     organization_id: RecordId
+
+
+class WaitQuery(Form, frozen=True):
+    """Whether the answer is to come when a search finds the edit, at the latest after five seconds."""
+
+    wait: (
+        Annotated[
+            Literal["searchable"],
+            Meta(description="Answer when searches find it; 202 when that takes longer than five seconds"),
+        ]
+        | None
+    ) = None
 
 
 class FieldOrigin(Answer):
@@ -120,6 +134,13 @@ class OrganizationAnswer(Answer):
     last_refreshed_at: datetime
     created_at: datetime
     updated_at: datetime
+
+
+def wait_if_asked(call: Call, query: WaitQuery, entity: Entity, record: int) -> None:
+    """Answer only when searches find the edit; without OpenSearch they do so at once."""
+    feed = call.services.feed_or_none
+    if query.wait is not None and feed is not None:
+        call.afterwards = lambda: until_searchable(feed, entity, [record])
 
 
 def place_of(columns: Mapping[str, Any]) -> Place | None:

@@ -82,7 +82,7 @@ async def test_every_response_is_described(description):
                     assert all(values)
                     if path.startswith("/v1/"):  # the other faces have the shapes that their clients know
                         assert all(value["request_id"] for value in values)
-                elif int(status) != 204:
+                elif "204" not in responses:
                     assert response["content"], (path, status)
 
 

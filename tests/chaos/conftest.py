@@ -39,13 +39,18 @@ class Plant:
     state: StackState
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """A process of the command line, `leadfuel work` for example."""
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+        """A process of the command line, `leadfuel work` for example; `environment` comes on top."""
         number = len(self.workers)
         with (self.home.parent / f"process-{number}.log").open("wb") as said:
             process = subprocess.Popen(
                 [sys.executable, "-m", "cli.main", *words],
-                env={**os.environ, **stacks.environment(self.state), "LEADFUEL_HOME": str(self.home)},
+                env={
+                    **os.environ,
+                    **stacks.environment(self.state),
+                    "LEADFUEL_HOME": str(self.home),
+                    **environment,
+                },
                 stdout=said,
                 stderr=said,
             )

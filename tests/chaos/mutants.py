@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DRILLS = [f"tests/indexer/test_{name}.py" for name in ("apply", "bulk", "rebuild", "verify")]
+DRILLS = [f"tests/indexer/test_{name}.py" for name in ("apply", "bulk", "rebuild", "verify", "queue", "loop")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,39 @@ MUTANTS = (
     Mutant(
         "a record that vanished is not looked for",
         "indexer/apply.py",
-        "            await requeue_vanished(session, sent.entity, sent.written)\n",
+        "                session, sent.entity, [*sent.written, *(letter.id for letter in sent.rejected)]\n",
+        "                session, sent.entity, []\n",
+    ),
+    Mutant(
+        "a rejected record that vanished is not looked for",
+        "indexer/apply.py",
+        "                session, sent.entity, [*sent.written, *(letter.id for letter in sent.rejected)]\n",
+        "                session, sent.entity, sent.written\n",
+    ),
+    Mutant(
+        "rows are acknowledged before they are sent",
+        "indexer/apply.py",
+        "    slices = [(entity, ids)",
+        "    async with feed.service() as session:\n"
+        "        await queue.acknowledge(session, held, held.rows)\n"
+        "    slices = [(entity, ids)",
+    ),
+    Mutant(
+        "a living indexer is taken for dead",
+        "indexer/queue.py",
+        "WHERE locktype = 'advisory' AND objsubid = 2 AND classid = CAST(:indexers AS oid)",
+        "WHERE locktype = 'advisory' AND objsubid = 2 AND classid = CAST(:indexers AS oid) AND false",
+    ),
+    Mutant(
+        "rows of a dead indexer wait for their lease",
+        "indexer/loop.py",
+        "released = await queue.release_dead(session)",
+        "released = 0",
+    ),
+    Mutant(
+        "alerts lose what they have not read",
+        "indexer/queue.py",
+        "                  AND seq <= ALL (SELECT position FROM alert_position)\n",
         "",
     ),
     Mutant(

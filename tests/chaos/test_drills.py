@@ -6,97 +6,27 @@ every document, not only with the absence of an error.
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from indexer import apply, indices, queue, rebuild, verify
+from db.sessions import SERVICE
+from indexer import apply, indices, queue, rebuild
 from indexer.bulk import BulkSender
-from indexer.feed import ENTITIES
+from indexer.status import status
+from search.engine import Searcher
+from search.request import SearchRequest
+from tests.chaos.world import assert_equal, settled, until, writing
 from tests.indexer.world import add_contacts, add_organizations, execute, queued, rename_contact
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 
-async def until(check, *, within_s=120.0):
-    started = time.monotonic()
-    while not await check():
-        assert time.monotonic() - started < within_s, "it did not happen in time"
-        await asyncio.sleep(0.2)
-    return time.monotonic() - started
-
-
-async def settled(plant):
-    """The queue is empty and both indices are live."""
-    if await queued(plant.db) or await execute(plant.db, "SELECT 1 FROM company_fanout"):
-        return False
-    return await execute(plant.db, "SELECT count(*) FROM indices WHERE state = 'live'") == [2]
-
-
-async def assert_equal(plant):
-    await until(lambda: settled(plant), within_s=180)
-    for entity in ENTITIES:
-        found = await verify.verify(plant.feed, entity, full=True)
-        assert found.drift == ()
-        assert found.undecided == 0
-
-
-@asynccontextmanager
-async def writing(plant, draw, *, pause_s=0.01):
-    """Inserts, edits, moves, renames and deletions for the length of the block; the waits of each write."""
-    stop, waits = asyncio.Event(), []
-
-    async def write():
-        while not stop.is_set():
-            started = time.monotonic()
-            await change_something(plant.db, draw)
-            waits.append(time.monotonic() - started)
-            await asyncio.sleep(pause_s)
-
-    tasks = [asyncio.create_task(write()) for _ in range(2)]
-    try:
-        yield waits
-    finally:
-        stop.set()
-        await asyncio.gather(*tasks)
-
-
-async def change_something(db, draw):
-    organizations = await execute(db, "SELECT id FROM organizations ORDER BY random() LIMIT 2")
-    contacts = await execute(db, "SELECT id FROM contacts ORDER BY random() LIMIT 5")
-    kind = draw.random()
-    if kind < 0.15 or len(organizations) < 2:
-        await add_organizations(db, draw.randint(1, 3))
-    elif kind < 0.45 or len(contacts) < 5:
-        await add_contacts(db, draw.randint(1, 60), organization=draw.choice(organizations))
-    elif kind < 0.65:
-        await rename_contact(db, draw.choice(contacts), f"Name{draw.randrange(1000)}")
-    elif kind < 0.75:
-        await execute(
-            db,
-            "UPDATE contacts SET organization_id = :to WHERE id = ANY(:ids)",
-            to=organizations[0],
-            ids=contacts,
-        )
-    elif kind < 0.85:
-        await execute(
-            db,
-            "UPDATE organizations SET name_key = :name WHERE id = :id",
-            name=f"key {draw.randrange(1000)}",
-            id=organizations[0],
-        )
-    elif kind < 0.97:
-        await execute(db, "DELETE FROM contacts WHERE id = ANY(:ids)", ids=contacts[:2])
-    else:
-        await execute(db, "DELETE FROM organizations WHERE id = :id", id=organizations[1])
-
-
 async def test_the_indexer_is_killed_again_and_again(plant, drill):
     worker = plant.start("work")
     async with writing(plant, drill.draw):
-        for _ in range(10):
-            await asyncio.sleep(drill.draw.uniform(1.0, 3.0))
+        for _ in range(50):
+            await asyncio.sleep(drill.draw.uniform(0.8, 2.0))
             worker.kill()
             worker.wait()
             drill.inject("kill -9 of the indexer")
@@ -123,11 +53,26 @@ async def test_opensearch_is_away_for_a_while_under_writes(plant, drill):
     await until(lambda: settled(plant))
     await asyncio.to_thread(plant.kill, "opensearch")
     drill.inject("OpenSearch down for 30 s")
+    searcher = Searcher(plant.settings, plant.db)
+
+    async def engine():
+        return (await searcher.search("contacts", SearchRequest(), SERVICE)).engine
+
     async with writing(plant, drill.draw) as waits:
         await asyncio.sleep(30)
         assert await queued(plant.db) > 0
+        assert await engine() == "postgres"
+        found = await status(plant.feed)
+        assert found.entities[0].queued.oldest_age_s > 20
+        assert "does not answer" in (found.engine_problem or "")
     await asyncio.to_thread(plant.restart, "opensearch")
     await assert_equal(plant)
+
+    async def back():
+        return await engine() == "opensearch"
+
+    await until(back, within_s=30)
+    await searcher.close()
     assert max(waits) < 5, "a writer was held up"
 
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 
 from cli.main import main
-from indexer import apply
+from indexer import apply, indices
 from indexer.bulk import BulkSender
+from tests.fixtures.faults import faults_before
 from tests.fixtures.search import build_missing
 from tests.indexer.world import (
     add_contacts,
@@ -188,6 +189,94 @@ async def test_explain_shows_both_sides(leadfuel, built, db):
     assert (await leadfuel("index", "explain", "contacts", "424242"))[0] == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["refresh", "contacts"],
+        ["refresh", "people", "1"],
+        ["refresh", "contacts", "0"],
+        ["refresh", "contacts", "nobody"],
+        ["explain", "contacts"],
+        ["explain", "contacts", "-5"],
+        ["explain", "contacts", "99999999999"],
+        ["verify", "--entity", "people"],
+        ["verify", "--sample", "0"],
+        ["verify", "--sample", "1.5"],
+        ["verify", "--hash"],
+        ["rebuild", "--only"],
+        ["dlq", "show", "contacts", "424242"],
+        ["dlq", "retry", "contacts", "424242"],
+        ["dlq", "drop", "contacts", "424242", "--yes"],
+        ["dlq", "list", "--limit", "0"],
+        ["drop-orphans", "--kept-for", "-1", "--yes"],
+        ["unknown"],
+    ],
+    ids=" ".join,
+)
+async def test_what_makes_no_sense_is_refused_and_nothing_is_done(leadfuel, built, db, words):
+    await add_contacts(db)
+    before = await execute(db, "SELECT index_name FROM indices ORDER BY 1")
+    code, out, err = await leadfuel("index", *words)
+    assert code == 2
+    assert out == ""
+    assert err.strip()
+    assert "Traceback" not in err
+    assert await queued(db) == 1
+    assert await execute(db, "SELECT index_name FROM indices ORDER BY 1") == before
+
+
+async def told(leadfuel):
+    """What the status says is wrong with the index of contacts, with its advice."""
+    code, out, _ = await leadfuel("index", "status", "--json")
+    found = json.loads(out)
+    contacts = found["entities"][0]
+    assert (code, found["healthy"]) == (1, False)
+    return contacts["problem"], contacts["advice"]
+
+
+async def test_each_fault_of_the_engine_has_its_own_words_and_advice(leadfuel, built, monkeypatch):
+    client, index, alias = built.client, await live_index(built, "contacts"), built.alias("contacts")
+    said = []
+
+    async def closed(name):
+        await client.indices.put_settings(index=index, body={name: True})
+        said.append(await told(leadfuel))
+        await client.indices.put_settings(index=index, body={name: None})
+
+    await closed("index.blocks.read_only_allow_delete")
+    await closed("index.blocks.write")
+    await client.indices.delete_alias(index=index, name=alias)
+    said.append(await told(leadfuel))
+    foreign = f"{built.prefix}foreign"
+    await client.indices.create(index=foreign, body={"aliases": {alias: {}}})
+    said.append(await told(leadfuel))
+    assert (await leadfuel("index", "rebuild", "--only", "contacts"))[0] == 2
+    await client.indices.delete(index=foreign)
+    await client.indices.put_alias(index=index, name=alias)
+    assert (await leadfuel("index", "status"))[0] == 0
+    monkeypatch.setattr(indices, "OLDEST_MAJOR", 99)
+    said.append(await told(leadfuel))
+    code, _, err = await leadfuel("index", "rebuild")
+    assert (code, "or newer is needed" in err) == (2, True)
+    problems = [problem for problem, _ in said]
+    for word, problem in zip(
+        ("flood-stage", "index.blocks.write", "is missing", "knows nothing of", "is needed"),
+        problems,
+        strict=True,
+    ):
+        assert word in problem
+    assert all(advice for _, advice in said)
+    assert len(set(problems)) == len(said)
+
+
+async def test_an_engine_that_refuses_us_says_how_to_be_let_in(leadfuel, built, monkeypatch):
+    async with faults_before(built.settings.url, lambda _path, _body: "401") as proxy:
+        monkeypatch.setenv("OPENSEARCH_URL", proxy.url)
+        problem, advice = await told(leadfuel)
+    assert "does not let us in" in problem
+    assert "user:password" in advice
+
+
 async def test_orphans_are_dropped_after_a_question(leadfuel, built, monkeypatch):
     before = await live_index(built, "contacts")
     await leadfuel("index", "rebuild", "--only", "contacts")
@@ -202,11 +291,13 @@ async def test_an_engine_that_is_down_has_its_own_words(leadfuel, built, db, mon
     code, out, _ = await leadfuel("index", "status")
     assert code == 1
     assert "does not answer" in out
-    code, _, err = await leadfuel("index", "rebuild")
-    assert code == 1
-    assert "does not answer" in err
+    for words in (["rebuild"], ["verify"], ["explain", "contacts", "1"], ["drop-orphans", "--yes"]):
+        code, _, err = await leadfuel("index", *words)
+        assert code == 2, words
+        assert "does not answer" in err
+        assert "OPENSEARCH_URL" in err
     monkeypatch.setenv("OPENSEARCH_URL", "")
     code, _, err = await leadfuel("index", "verify")
-    assert code == 1
+    assert code == 2
     assert "PostgreSQL answers searches" in err
     assert await execute(db, "SELECT 1 FROM indices WHERE state = 'building'") == []

@@ -81,7 +81,7 @@ async def test_a_missing_index_is_not_made_up(feed):
     assert not await indices.exists(feed, name)
 
 
-@pytest.mark.parametrize("fault", ["429", "503", "cut", "lost"])
+@pytest.mark.parametrize("fault", ["429", "503", "cut", "half", "lost"])
 async def test_a_busy_engine_is_asked_again_with_less(feed, target, behind_proxy, fault):
     proxy, client = behind_proxy
     proxy.rule = in_turn(fault, fault)

@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from indexer import control, heartbeat, sweep, verify, waiting
+from indexer import control, heartbeat, metrics, rebuild, sweep, verify, waiting
 from indexer.bulk import BulkSender
 from indexer.heartbeat import Heart, quantile
 from indexer.metrics import exposition
@@ -60,7 +61,7 @@ async def test_an_indexer_that_fell_silent_is_told(built, db):
         task = asyncio.create_task(Heart(built, BulkSender(built.client)).run(stop))
 
         async def reported():
-            return bool(await execute(db, "SELECT 1 FROM index_control WHERE name = 'heartbeat'"))
+            return bool(await execute(db, "SELECT 1 FROM index_control WHERE name = 'heartbeat:0'"))
 
         await until(reported)
         stop.set()
@@ -78,13 +79,47 @@ async def test_an_indexer_that_fell_silent_is_told(built, db):
 async def test_figures_for_prometheus(built, db):
     await verify.remember(built, await verify.verify(built, "contacts"))
     await add_contacts(db, 3)
-    text = exposition(await status(built))
-    assert 'leadfuel_index_records{entity="contacts"} 3' in text
-    assert 'leadfuel_index_queued{entity="contacts"} 3' in text
-    assert 'leadfuel_index_verify_drift{entity="contacts"} 0' in text
-    assert "leadfuel_index_healthy 1" in text
-    for line in text.splitlines():
-        assert line.startswith(("# HELP ", "# TYPE ", "leadfuel_index_"))
+    heart = Heart(built, BulkSender(built.client))
+    heart.lags_s["contacts"].append(0.25)
+    await heart._tell()
+    await rebuild._begin(built, "organizations", resume=False, take_over=False)
+    families = {f.name: f for f in text_string_to_metric_families(exposition(await status(built)).decode())}
+    found = {
+        (sample.name.removeprefix("leadfuel_index_"), *sample.labels.values()): sample.value
+        for family in families.values()
+        for sample in family.samples
+    }
+    assert found["records", "contacts"] == 3
+    assert found["queued", "contacts"] == 3
+    assert found["verify_drift", "contacts"] == 0
+    assert found["healthy",] == 1
+    assert found["lag_seconds", "contacts", "p99"] == 0.25
+    assert found["rebuild_running", "organizations"] == 0
+    assert families["leadfuel_index_sent"].type == "counter"
+    told = {name.removeprefix("leadfuel_index_") for name in families}
+    assert told == {*metrics._GAUGES, *metrics._COUNTERS} - {"rebuild_per_second", "rebuild_left_seconds"}
+
+
+async def test_what_several_indexers_report_is_told_as_one(built, db):
+    for number in (1, 2, 3):
+        heart = Heart(built, BulkSender(built.client), number)
+        heart.sender.counters.documents = 10
+        heart.lags_s["contacts"].append(number / 10)
+        await heart._tell()
+    await execute(
+        db,
+        "UPDATE index_control SET updated_at = updated_at - interval '2 minutes' WHERE name = 'heartbeat:3'",
+    )
+    async with built.service(read_only=True) as session:
+        beat = await heartbeat.together(session)
+    assert beat is not None
+    assert (beat["indexers"], beat["documents"], beat["lag_ms"]["contacts"]["p99"]) == (2, 30, 200)
+    await execute(
+        db, "UPDATE index_control SET updated_at = updated_at - interval '2 hours' WHERE name = 'heartbeat:3'"
+    )
+    await Heart(built, BulkSender(built.client), 1)._tell()
+    left = await execute(db, "SELECT name FROM index_control ORDER BY name")
+    assert left == ["heartbeat:1", "heartbeat:2"]
 
 
 async def test_a_sweep_tells_of_drift_and_is_due_again_later(built, db):

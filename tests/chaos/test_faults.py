@@ -1,0 +1,180 @@
+"""What a bad network, bad documents and many records do to an indexer that really runs."""
+
+import asyncio
+import os
+import time
+
+import psutil
+import pytest
+
+from indexer import control, heartbeat, rebuild, verify
+from indexer.feed import HASH_FIELD
+from indexer.heartbeat import quantile
+from indexer.verify import Drift
+from tests.chaos.world import assert_equal, settled, until, writing
+from tests.fixtures.faults import at_random, faults_before
+from tests.indexer.world import add_contacts, execute, live_index, queued, rename_contact
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+
+RECORDS = int(os.environ.get("CHAOS_RECORDS") or 200_000)
+LARGEST_MB = 400
+
+
+async def beat(plant):
+    async with plant.feed.service(read_only=True) as session:
+        return await heartbeat.together(session)
+
+
+async def test_half_of_all_bulks_fail(plant, drill):
+    faults = ("429", "503", "cut", "half", "lost", "slow")
+    async with faults_before(plant.settings.opensearch.url) as proxy:
+        proxy.slow_s = 1.0
+        worker = plant.start("work", OPENSEARCH_URL=proxy.url)
+        await until(lambda: settled(plant))
+        await add_contacts(plant.db, 20_000)
+        largest, smallest_body = 0, 10_000
+        by_chance = at_random(0.5, *faults, seed=drill.draw.randrange(1 << 30))
+        proxy.rule = lambda path, body: "413" if len(body) > 200_000 else by_chance(path, body)
+        async with writing(plant, drill.draw):
+            ends = time.monotonic() + 45
+            while time.monotonic() < ends:
+                await asyncio.sleep(0.5)
+                largest = max(largest, psutil.Process(worker.pid).memory_info().rss)
+                told = await beat(plant)
+                smallest_body = min(smallest_body, told["body_documents"] if told else 10_000)
+        drill.times = sum(proxy.struck[fault] for fault in (*faults, "413"))
+        drill.injected = f"{', '.join(faults)} on half of the bulks, 413 on large ones"
+        proxy.rule = lambda _path, _body: "none"
+        await assert_equal(plant)
+
+        async def recovered():
+            await execute(
+                plant.db, "UPDATE contacts SET title = coalesce(title, '') || 'x' WHERE id % 20 = 0"
+            )
+            told = await beat(plant)
+            return told is not None and told["body_documents"] == 1_000
+
+        await until(recovered, within_s=60)
+        await assert_equal(plant)
+    assert smallest_body < 1_000
+    assert largest < LARGEST_MB * 1_000_000
+
+
+async def test_poison_delays_nobody(plant, drill):
+    plant.start("work")
+    ids = await add_contacts(plant.db, 400)
+    await until(lambda: settled(plant))
+    client, alias = plant.feed.client, plant.feed.alias("contacts")
+
+    async def lag(contact, number):
+        await rename_contact(plant.db, contact, f"Lag{number}")
+        committed = time.monotonic()
+        while True:
+            found = await client.search(
+                index=alias, body={"size": 0, "query": {"term": {"name_sort": f"lag{number}"}}}
+            )
+            if found["hits"]["total"]["value"]:
+                return time.monotonic() - committed
+            await asyncio.sleep(0.02)
+
+    async def lags(first):
+        measured = []
+        for number in range(first, first + 120):
+            measured.append(asyncio.create_task(lag(drill.draw.choice(ids[100:]), number)))
+            await asyncio.sleep(0.2)
+        return await asyncio.gather(*measured)
+
+    async def poison():
+        for contact in ids[:100]:
+            # Longer than a term of the engine may be: PostgreSQL takes it, OpenSearch refuses it.
+            await execute(
+                plant.db, "UPDATE contacts SET name_sort = repeat('x', 40000) WHERE id = :id", id=contact
+            )
+            drill.inject("a document the engine refuses, one a second")
+            await asyncio.sleep(1)
+
+    calm = await lags(1_000_000)
+    poisoning = asyncio.create_task(poison())
+    await asyncio.sleep(1)
+    troubled = await lags(2_000_000)
+    poisoning.cancel()
+    await asyncio.gather(poisoning, return_exceptions=True)
+    letters = await execute(plant.db, "SELECT id FROM dead_letters")
+    assert len(letters) > 15
+    without, with_poison = quantile(calm, 0.99), quantile(troubled, 0.99)
+    drill.injected += f"; p99 {without:.2f} s without, {with_poison:.2f} s with"
+    # A tenth more, and one look at the index.
+    assert with_poison <= without * 1.1 + 0.1
+    # Mended, they are indexed and no dead letters any more.
+    await execute(plant.db, "UPDATE contacts SET name_sort = 'mended' WHERE id = ANY(:ids)", ids=letters)
+    await assert_equal(plant)
+    assert await execute(plant.db, "SELECT id FROM dead_letters") == []
+
+
+async def many(plant, count):
+    """So many contacts, indexed by a rebuild, with no worker about."""
+    there = (await execute(plant.db, "SELECT count(*) FROM contacts"))[0]
+    if there < count:
+        await add_contacts(plant.db, count - there)
+    for entity in ("contacts", "organizations"):
+        await rebuild.abort(plant.feed, entity)  # what a drill before has left
+        await rebuild.rebuild(plant.feed, entity)
+
+
+async def test_drift_is_found_and_repaired_among_many_records(plant, drill):
+    await many(plant, RECORDS)
+    index, client = await live_index(plant.feed, "contacts"), plant.feed.client
+    ids = await execute(plant.db, "SELECT id FROM contacts ORDER BY id")
+    missing, stale, altered = drill.draw.sample(ids, 3)
+    extra = ids[-1] + drill.draw.randrange(1, 100)
+    source = (await client.get(index=index, id=str(altered)))["_source"]
+    await client.delete(index=index, id=str(missing))
+    drill.inject("a missing document")
+    await client.index(index=index, id=str(altered), body={**source, "seniority": "vp"})
+    drill.inject("an altered one")
+    await client.index(index=index, id=str(extra), body={**source, "id": extra})
+    drill.inject("one too many")
+    source = (await client.get(index=index, id=str(stale)))["_source"]
+    await client.index(index=index, id=str(stale), body={**source, "seniority": "vp", HASH_FIELD: 1})
+    drill.inject("a stale one")
+    drill.injected += f" among {len(ids):,}"
+    found = await verify.verify(plant.feed, "contacts", full=True)
+    assert set(found.drift) == {
+        Drift("contacts", missing, "missing"),
+        Drift("contacts", stale, "stale"),
+        Drift("contacts", altered, "altered"),
+        Drift("contacts", extra, "extra"),
+    }
+    assert await verify.repair(plant.feed, found.drift) == 4
+    plant.start("work")
+    await until(lambda: settled(plant))
+    assert (await verify.verify(plant.feed, "contacts", full=True)).drift == ()
+    # And a sound index raises no alarm under load.
+    async with writing(plant, drill.draw):
+        for _ in range(3):
+            assert (await verify.verify(plant.feed, "contacts")).drift == ()
+    await assert_equal(plant)
+
+
+async def test_a_backlog_of_many_changes_is_folded_and_worked_off(plant, drill):
+    await many(plant, RECORDS // 2)
+    for _ in range(3):
+        await execute(plant.db, "UPDATE contacts SET title = coalesce(title, '') || 'x'")
+        drill.inject("an update of every row while nobody indexes")
+    records = (await execute(plant.db, "SELECT count(*) FROM contacts"))[0]
+    assert await queued(plant.db) >= 3 * records
+    async with plant.feed.service() as session:
+        await control.pause(session, reason="drill")
+    plant.start("work")
+
+    async def folded():
+        return await queued(plant.db) <= records + 2
+
+    await until(folded, within_s=120)
+    rows = await execute(plant.db, "SELECT count(*) - count(DISTINCT (entity, id)) FROM search_dirty")
+    assert rows == [0]
+    async with plant.feed.service() as session:
+        await control.resume(session)
+    await until(lambda: settled(plant), within_s=300)
+    await assert_equal(plant)
