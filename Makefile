@@ -68,6 +68,10 @@ mutants: .venv/.ready ## plant a bug in each safeguard of the index feed and sho
 bench: .venv/.ready ## the benchmarks of speed and quality; CONTACTS=1000000 by default
 	@$(BIN)/python -m benchmarks.run --contacts $(or $(CONTACTS),1000000)
 
+.PHONY: bench-feed
+bench-feed: .venv/.ready ## the benchmarks of the index feed, with pgsync beside it; CONTACTS=200000 by default
+	@$(BIN)/python -m benchmarks.feed --contacts $(or $(CONTACTS),200000)
+
 .PHONY: migration
 migration: .venv/.ready ## a new migration from the template: make migration m="add credit holds"
 	@test -n "$(m)" || { echo 'say what it does: make migration m="add credit holds"'; exit 2; }

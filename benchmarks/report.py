@@ -99,9 +99,16 @@ def machine(stack: Stack, sizes: Sizes) -> str:
     )
 
 
-def document(about: str, tables: Sequence[Table], notes: Sequence[str]) -> str:
+def document(
+    about: str,
+    tables: Sequence[Table],
+    notes: Sequence[str],
+    *,
+    title: str = "Speed and memory",
+    by: str = "python -m benchmarks.run",
+) -> str:
     """The whole report."""
-    lines = ["# Speed and memory", "", "Made by `python -m benchmarks.run`.", "", about]
+    lines = [f"# {title}", "", f"Made by `{by}`.", "", about]
     lines += [f"- {note}" for note in notes]
     lines += ["", *(table.markdown() for table in tables)]
     return "\n".join(lines).rstrip() + "\n"
