@@ -35,6 +35,7 @@ from api.routes.index_shapes import (
     SentDocuments,
 )
 from core.errors import Invalid, NotFound
+from domain import audit
 from indexer import asked, control, deadletters, indices, rebuild, record, status
 from indexer.asked import AskedAlready
 from indexer.feed import ENTITIES, Entity, NoEngine
@@ -74,8 +75,11 @@ async def refresh_index(call: Call, body: IndexedRecords) -> SentDocuments:
     """Sends these records as they are now, past the queue, and shows what was sent. One that is not in the
     database is deleted from the index.
     """
+    feed = call.services.feed
     with indices.in_our_words():
-        sent = await record.send(call.services.feed, body.entity, body.ids)
+        sent = await record.send(feed, body.entity, body.ids)
+    async with feed.service() as session:
+        await _note(call, session, "index.refreshed", body.entity, ids=body.ids)
     return _as(SentDocuments, {"sent": sent})
 
 
@@ -105,6 +109,7 @@ async def explain_indexed(call: Call, path: IndexedRecord) -> IndexExplanation:
 async def pause_index(call: Call, body: NewPause) -> IndexPaused:
     """Until it is taken back, also over restarts. Changes wait in the queue."""
     await control.pause(call.session, reason=body.reason)
+    await _note(call, call.session, "index.paused", reason=body.reason)
     return IndexPaused(paused=True)
 
 
@@ -118,7 +123,8 @@ async def pause_index(call: Call, body: NewPause) -> IndexPaused:
 )
 async def resume_index(call: Call) -> IndexPaused:
     """Takes a pause back; without one nothing changes."""
-    await control.resume(call.session)
+    if await control.resume(call.session):
+        await _note(call, call.session, "index.resumed")
     return IndexPaused(paused=False)
 
 
@@ -160,8 +166,9 @@ async def show_dead_letter(call: Call, path: IndexedRecord) -> DeadLetterAnswer:
 )
 async def retry_dead_letters(call: Call, body: DeadLetterChoice) -> IndexCount:
     """Queues the records: one, an entity's, or all. What is taken this time is a dead letter no more."""
-    entity = _of_which(body)
-    return IndexCount(records=await deadletters.retry(call.session, entity, body.record_id))
+    retried = await deadletters.retry(call.session, _of_which(body), body.record_id)
+    await _note(call, call.session, "dead_letters.retried", body.entity, id=body.record_id, records=retried)
+    return IndexCount(records=retried)
 
 
 @operation(
@@ -176,8 +183,9 @@ async def retry_dead_letters(call: Call, body: DeadLetterChoice) -> IndexCount:
 )
 async def drop_dead_letters(call: Call, body: DeadLetterDrop) -> IndexCount:
     """One, an entity's, or all, without sending them again. A verify still names their records."""
-    entity = _of_which(body)
-    return IndexCount(records=await deadletters.drop(call.session, entity, body.record_id))
+    dropped = await deadletters.drop(call.session, _of_which(body), body.record_id)
+    await _note(call, call.session, "dead_letters.dropped", body.entity, id=body.record_id, records=dropped)
+    return IndexCount(records=dropped)
 
 
 @operation(
@@ -217,7 +225,15 @@ async def start_rebuild(call: Call, body: NewRebuild) -> IndexRebuilds:
     feed = call.services.feed
     with indices.in_our_words():
         await asked.ask_rebuild(feed, _chosen(body.entity), resume=body.resume, take_over=body.take_over)
-    async with feed.service(read_only=True) as session:
+    async with feed.service() as session:
+        await _note(
+            call,
+            session,
+            "index.rebuild_asked",
+            body.entity,
+            resume=body.resume,
+            take_over=body.take_over,
+        )
         return await _rebuilds(session)
 
 
@@ -232,12 +248,15 @@ async def start_rebuild(call: Call, body: NewRebuild) -> IndexRebuilds:
 )
 async def abort_rebuild(call: Call, body: AbortedRebuild) -> IndexNames:
     """One that was asked for, runs, or was interrupted, with what it has built. The live index stays."""
+    feed = call.services.feed
     with indices.in_our_words():
         removed = [
             name
             for entity in _chosen(body.entity)
-            if (name := await asked.abort_rebuild(call.services.feed, entity)) is not None
+            if (name := await asked.abort_rebuild(feed, entity)) is not None
         ]
+    async with feed.service() as session:
+        await _note(call, session, "index.rebuild_aborted", body.entity, indices=removed)
     return IndexNames(indices=removed)
 
 
@@ -271,7 +290,8 @@ async def start_verify(call: Call, body: NewVerify) -> IndexVerifies:
         await asked.ask_verify(
             feed, _chosen(body.entity), full=body.full, sample=body.sample, mend=body.repair
         )
-    async with feed.service(read_only=True) as session:
+    async with feed.service() as session:
+        await _note(call, session, "index.verify_asked", body.entity, full=body.full, repair=body.repair)
         return await _verifies(session)
 
 
@@ -286,10 +306,20 @@ async def start_verify(call: Call, body: NewVerify) -> IndexVerifies:
 )
 async def drop_orphans(call: Call, body: DropOrphans) -> IndexNames:
     """Replaced indices, and those of our name that nobody has written down. None that a search can reach."""
+    feed = call.services.feed
     with indices.in_our_words():
-        return IndexNames(
-            indices=await rebuild.drop_all_orphans(call.services.feed, kept_for_s=body.kept_for_s)
-        )
+        dropped = await rebuild.drop_all_orphans(feed, kept_for_s=body.kept_for_s)
+    async with feed.service() as session:
+        await _note(call, session, "index.orphans_dropped", indices=dropped)
+    return IndexNames(indices=dropped)
+
+
+async def _note(
+    call: Call, session: AsyncSession, action: str, entity: Entity | None = None, **detail: Any
+) -> None:
+    """Write the deed into the audit log."""
+    subject = f"index:{entity or 'all'}"
+    await audit.record(session, actor_id=call.user_id, action=action, subject=subject, detail=detail)
 
 
 async def _rebuilds(session: AsyncSession) -> IndexRebuilds:

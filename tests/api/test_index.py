@@ -82,7 +82,7 @@ async def test_the_status_has_both_sides(root, feed, db):
     assert found["entities"][0]["documents"] == 3
 
 
-async def test_a_pause_is_set_and_taken_back(root, feed):
+async def test_a_pause_is_set_and_taken_back(root, feed, db):
     answer = await root("POST", f"{INDEX}/pause", json={"reason": "disk full"})
     assert answer.json() == {"paused": True}
     found = (await root("GET", f"{INDEX}/status")).json()
@@ -90,6 +90,8 @@ async def test_a_pause_is_set_and_taken_back(root, feed):
     assert not found["healthy"]
     assert (await root("POST", f"{INDEX}/resume")).json() == {"paused": False}
     assert (await root("GET", f"{INDEX}/status")).json()["paused"] is None
+    noted = await execute(db, "SELECT action || ' ' || subject FROM audit_log ORDER BY id")
+    assert noted == ["index.paused index:all", "index.resumed index:all"]
 
 
 async def test_records_are_sent_now_and_explained(root, feed, db):
