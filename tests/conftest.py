@@ -5,4 +5,5 @@ pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.search",
     "tests.fixtures.mail",
+    "tests.fixtures.node",
 ]

@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.logs import get_logger
+from core.settings import Settings
 from db.sessions import SERVICE, Database
+from domain.auth import upkeep as sign_in
 from domain.credits import upkeep
 from indexer import queue, rebuild
 from indexer.feed import ENTITIES, Feed
@@ -25,7 +27,7 @@ KEEP_REPLACED_INDICES_S = 24 * 3600.0
 KEEP_APPLIED_S = 24 * 3600.0
 
 
-async def run(db: Database, feed: Feed | None, stop: asyncio.Event) -> None:
+async def run(settings: Settings, db: Database, feed: Feed | None, stop: asyncio.Event) -> None:
     """Make the round at once and then every hour; the books are compared once a day."""
     compared_on: date | None = None
     while not stop.is_set():
@@ -35,6 +37,7 @@ async def run(db: Database, feed: Feed | None, stop: asyncio.Event) -> None:
         dropped = await drop_replaced_indices(feed) if feed is not None else []
         accounts = await upkeep.bring_up_to_date(db)
         answers = await forget_answers(db)
+        sign_ins = await sign_in.forget_old(db, settings)
         if compared_on != clock.today():
             await upkeep.watch(db)
             compared_on = clock.today()
@@ -43,6 +46,7 @@ async def run(db: Database, feed: Feed | None, stop: asyncio.Event) -> None:
             positions_ended=ended,
             accounts_brought_up_to_date=accounts,
             answers_forgotten=answers,
+            sign_ins_forgotten=sign_ins,
             applied_forgotten=forgotten,
             indices_dropped=dropped,
             duration_ms=round((time.monotonic() - started) * 1000),

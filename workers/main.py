@@ -81,7 +81,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     loops["expiry"] = lambda stopping: exports.expire(settings, db, stopping)
     if settings.billing.stripe_key:
         loops["payments"] = lambda stopping: billing.catch_up(settings, db, stopping)
-    loops["housekeeping"] = lambda stopping: housekeeping.run(db, feed, stopping)
+    loops["housekeeping"] = lambda stopping: housekeeping.run(settings, db, feed, stopping)
     log.info("working", loops=sorted(loops))
     try:
         await supervise(loops, stop)

@@ -137,7 +137,23 @@ async def _resend_signup(
 
 async def _email_change(session: AsyncSession, settings: Settings, request: Request) -> Sequence[mail.Letter]:
     person = await _asker(session, request)
+    return [] if person is None else await _to_both_ends(session, settings, request, person)
+
+
+async def _resend_email_change(
+    session: AsyncSession, settings: Settings, request: Request
+) -> Sequence[mail.Letter]:
+    """Asked for without a token, as the clients do, by either of the two addresses."""
+    person = await people.by_email(session, email=request.email)
     if person is None or person.new_email is None:
+        person = await people.by_new_email(session, email=request.email)
+    return [] if person is None else await _to_both_ends(session, settings, request, person)
+
+
+async def _to_both_ends(
+    session: AsyncSession, settings: Settings, request: Request, person: Person
+) -> Sequence[mail.Letter]:
+    if person.new_email is None or person.is_closed:
         return []
     taken = await people.by_email(session, email=person.new_email)
     ends: list[tuple[Kind, UUID, str]] = [("email_change_current", request.id, person.email)]
@@ -216,7 +232,7 @@ _ANSWERS: Final[
     "otp": _otp,
     "recovery": _recovery,
     "resend_signup": _resend_signup,
-    "resend_email_change": _email_change,
+    "resend_email_change": _resend_email_change,
     "invite": _invite,
     "email_change": _email_change,
     "reauthentication": _reauthentication,

@@ -116,6 +116,13 @@ async def by_email(session: AsyncSession, *, email: str) -> Person | None:
     return person_or_none((await session.execute(statement, {"email": email})).one_or_none())
 
 
+async def by_new_email(session: AsyncSession, *, email: str) -> Person | None:
+    """Who was the last to ask for this address in place of their own."""
+    latest = "WHERE a.new_email = CAST(:email AS citext) ORDER BY a.updated_at DESC LIMIT 1"
+    statement = text(f"{PERSON} {latest}")
+    return person_or_none((await session.execute(statement, {"email": email})).one_or_none())
+
+
 async def make(
     session: AsyncSession,
     *,

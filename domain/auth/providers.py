@@ -111,11 +111,16 @@ class Provider:
         token = answer.get("id_token")
         if not isinstance(token, str):
             raise ProviderRefused("The provider sent no ID token")
-        return await self.read_id_token(token, nonce=nonce)
+        return await self.read_id_token(token, nonce=nonce, access_token=str(answer.get("access_token", "")))
 
-    async def read_id_token(self, token: str, *, nonce: str | None) -> Profile:
-        """Whom an ID token vouches for; raises `ProviderRefused`."""
+    async def read_id_token(self, token: str, *, nonce: str | None, access_token: str = "") -> Profile:
+        """Whom an ID token vouches for; raises `ProviderRefused`.
+
+        Where it does not name the address, the provider is asked for it by the access token that came along.
+        """
         claims = await self._verified(token)
+        if "email" not in claims and access_token:
+            claims = {**await self._told_besides(access_token, subject=claims["sub"]), **claims}
         if nonce is not None and claims.get("nonce") != nonce:
             raise ProviderRefused("The ID token is for another sign-in")
         email = claims.get("email")
@@ -166,6 +171,14 @@ class Provider:
         ):
             raise ProviderRefused("The ID token is meant for another audience")
         return claims
+
+    async def _told_besides(self, access_token: str, *, subject: Any) -> Mapping[str, Any]:
+        """What the provider's UserInfo endpoint says of the same person (OpenID Connect Core, 5.3.2)."""
+        url = (await self._document()).get("userinfo_endpoint")
+        if not isinstance(url, str):
+            return {}
+        told = await self._get(url, {"Authorization": f"Bearer {access_token}"})
+        return told if told.get("sub") == subject else {}
 
     async def _document(self) -> Mapping[str, Any]:
         async with self._reading:

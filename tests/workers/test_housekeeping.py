@@ -31,9 +31,9 @@ async def test_a_position_whose_last_day_has_come_is_past_and_its_contact_is_que
     await assert_equal(feed)
 
 
-async def test_a_round_needs_no_engine(db, clean_database):
+async def test_a_round_needs_no_engine(settings, db, clean_database):
     stop = asyncio.Event()
-    task = asyncio.create_task(housekeeping.run(db, None, stop))
+    task = asyncio.create_task(housekeeping.run(settings, db, None, stop))
     await asyncio.sleep(0.2)
     stop.set()
     await asyncio.wait_for(task, 5)

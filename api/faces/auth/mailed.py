@@ -59,8 +59,7 @@ async def resend(call: Call) -> Reply:
     if body.type == "signup":
         return await _ask(call, "resend_signup", body)
     if body.type == "email_change":
-        caller = await call.caller()
-        return await _ask(call, "resend_email_change", body, user_id=caller.person.id)
+        return await _ask(call, "resend_email_change", body)
     raise ValidationFailed("type must be signup or email_change")
 
 

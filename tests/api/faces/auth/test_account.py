@@ -38,6 +38,8 @@ async def test_a_new_address_is_confirmed_from_both_ends(face, owner):
     token = session["access_token"]
     answer = await face("PUT", "/user", token, json={"email": "New@Example.com"})
     assert (answer.json()["email"], answer.json()["new_email"]) == ("old@example.com", "new@example.com")
+    await face.mail()
+    await face("POST", "/resend", json={"type": "email_change", "email": "new@example.com"})
     letters = await face.mail()
     assert [letter["To"] for letter in letters] == ["old@example.com", "new@example.com"]
     said = fragment_of(await face("GET", face.link(-1)))
