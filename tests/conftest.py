@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.fixtures.search",
     "tests.fixtures.mail",
     "tests.fixtures.node",
+    "tests.fixtures.receiver",
 ]

@@ -15,8 +15,8 @@ import dns.name
 import dns.rdatatype
 import dns.resolver
 
+from core.addresses import IP, may_connect, read_ip, read_networks
 from core.settings import BadSetting, ValidatorSettings
-from domain.validator.addresses import IP, may_connect, read_ip, read_networks
 
 MAX_HOSTS: Final = 5
 MAX_ADDRESSES: Final = 6

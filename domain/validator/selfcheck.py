@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Final
 
+from core.addresses import IP
 from core.settings import ValidatorSettings
-from domain.validator.addresses import IP
 from domain.validator.resolver import DnsFailed, NoSuchDomain, Resolver
 from domain.validator.wire import Broken, Sockets
 

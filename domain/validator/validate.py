@@ -21,9 +21,9 @@ from typing import Final
 import orjson
 
 from core import clock
+from core.addresses import IP
 from core.settings import ValidatorSettings
 from domain.validator import findings, lists, providers
-from domain.validator.addresses import IP
 from domain.validator.caches import (
     CATCH_ALL_S,
     PORT_CLOSED,

@@ -13,8 +13,8 @@ from typing import Final, Protocol
 from python_socks import ProxyError
 from python_socks.async_.asyncio import Proxy
 
+from core.addresses import IP
 from core.settings import ValidatorSettings
-from domain.validator.addresses import IP
 from domain.validator.replies import Reply
 
 MAX_LINE_BYTES: Final = 4_096
