@@ -346,12 +346,16 @@ def _read_months(months: IntegerRange, path: str, reading: _Reading) -> None:
     if (months.max or months.min or 0) > 1_200:
         reading.refuse(path, "a position of more than 1,200 months is not to be found")
         return
-    today = clock.today()
+    _add(reading, path, role_began(months, clock.today()))
+
+
+def role_began(months: IntegerRange, today: date) -> Between:
+    """Months in role as they stand on a day: when such a position began."""
     latest = _months_before(today, months.min) if months.min is not None else None
     # Someone is in month n of a role until the day before n + 1 months are full.
     earliest = None if months.max is None else _months_before(today, months.max + 1)
     after = None if earliest is None else date.fromordinal(earliest.toordinal() + 1)
-    _add(reading, path, Between(C["position_started_on"], after, latest))
+    return Between(C["position_started_on"], after, latest)
 
 
 def _months_before(day: date, months: int) -> date:

@@ -1,5 +1,6 @@
 """What can be asked: every filter, facet and order with its type, its values and its limits."""
 
+from search import list_facet
 from search.criteria import OpenTerms
 from search.fields import FACETS, FILTERS, RELEVANCE, SORTS
 from search.present import codes_beginning, display
@@ -76,6 +77,7 @@ def _entity(entity: Entity) -> EntityDescription:
         facets=[
             FacetDescription(name=f.name, title=f.title, vocabulary=f.vocabulary)
             for f in FACETS[entity].values()
-        ],
+        ]
+        + [FacetDescription(name=list_facet.NAME, title=list_facet.TITLE, vocabulary=list_facet.NAME)],
         sorts=[RELEVANCE, *SORTS[entity]],
     )

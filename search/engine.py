@@ -16,7 +16,7 @@ from core.errors import Invalid
 from core.logs import get_logger
 from core.settings import Settings
 from db.sessions import Actor, Database
-from search import cursor, explain, present, visibility
+from search import cursor, explain, list_facet, present, visibility
 from search.breaker import Breaker
 from search.conditions import Clause, Criteria, TextPart
 from search.criteria import OpenTerms, read_filters
@@ -110,6 +110,7 @@ class Searcher:
             if found.total:
                 break
         response = await self._present(entity, request, reading, plan, found)
+        await self._count_lists(request, plan, response)
         response.engine = engine
         response.engine_reason = reason
         if found.more and found.ends:
@@ -122,6 +123,22 @@ class Searcher:
             )
         response.took_ms = round((perf_counter() - started) * 1_000)
         return response
+
+    async def _count_lists(self, request: SearchRequest, plan: Plan, response: SearchResponse) -> None:
+        """Add the facet of the user's lists, if it is asked for and could be counted in time."""
+        wanted = list_facet.asked(request.facets, limit=_DEFAULT_FACET_LIMIT)
+        if wanted is None:
+            return
+        seen = list_facet.without_selection(plan.visibility, request)
+        within_s = self._settings.search.fallback_facet_budget_ms / 1_000
+        found = await list_facet.count(self._database, plan.criteria, seen, within_s=within_s)
+        if found is None:
+            response.missing_facets.append(list_facet.NAME)
+            return
+        lists, members = found
+        nowhere = list_facet.on_none_of(seen, [one[0] for one in lists], members)
+        missing, _, _ = await self._ask(lambda engine: engine.count(plan.criteria, nowhere), request.engine)
+        response.facets[list_facet.NAME] = list_facet.present(wanted, lists, missing)
 
     async def count(self, entity: Entity, request: CountRequest, actor: Actor) -> CountResponse:
         """How many records fit, exactly."""
@@ -154,6 +171,10 @@ class Searcher:
                     break
                 selected = Selection(Criteria(entity, reading.criteria.clauses, text), reading.visibility)
         return selected
+
+    async def terms(self) -> OpenTerms:
+        """The open vocabularies, as old as they may be."""
+        return await self._terms.current()
 
     async def suggest(self, field: str, prefix: str, actor: Actor, *, limit: int = 10) -> SuggestResponse:
         """Completions of what somebody types; raises `Invalid` for a field that has none."""
@@ -222,7 +243,7 @@ class Searcher:
         entity = reading.criteria.entity
         errors: list[dict[str, Any]] = []
         sort = _sort(entity, request.sort, errors, has_text=bool(reading.criteria.text))
-        facets = _facets(entity, request.facets, reading.terms, errors)
+        facets = _facets(entity, list_facet.others(request.facets), reading.terms, errors)
         if errors:
             raise Invalid(errors[0]["message"], errors=errors)
         after, only = None, None

@@ -90,7 +90,7 @@ class PostgresEngine:
                     await prepare(session)
                     counts |= await _count_facets(session, criteria, plan.visibility, facets)
             except DBAPIError as error:
-                if not _ran_out_of_time(error):
+                if not ran_out_of_time(error):
                     raise
                 break
         ordered = {f.facet.name: counts[f.facet.name] for f in plan.facets if f.facet.name in counts}
@@ -114,7 +114,7 @@ class PostgresEngine:
                     await prepare(session)
                     count = await _count(session, criteria, plan.visibility)
             except DBAPIError as error:
-                if not _ran_out_of_time(error):
+                if not ran_out_of_time(error):
                     raise
                 break
             if kept is None:
@@ -124,7 +124,7 @@ class PostgresEngine:
         return removed
 
 
-def _ran_out_of_time(error: DBAPIError) -> bool:
+def ran_out_of_time(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED
 
 
