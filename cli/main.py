@@ -22,6 +22,7 @@ COMMANDS = {
     "emails": "cli.emails:emails",
     "credits": "cli.credits:credits_",
     "billing": "cli.billing:billing",
+    "jobs": "cli.jobs:jobs",
     "serve": "cli.serve:serve",
     "work": "cli.work:work",
     "run": "cli.run:run",

@@ -21,12 +21,12 @@ from core.logs import get_logger
 from core.settings import Settings
 from db import connections
 from db.sessions import SERVICE, Database
-from indexer import asked, sweep
+from indexer import asked, sweep, unindexed
 from indexer import loop as indexer_loop
 from indexer.feed import Feed
 from indexer.heartbeat import Heart
 from workers import housekeeping, relay
-from workers.jobs import alerts, auth, billing, emails, exports, imports, lists
+from workers.jobs import alerts, auth, billing, emails, exports, imports, lists, webhooks
 from workers.supervise import Loop, supervise
 
 log = get_logger(__name__)
@@ -48,6 +48,7 @@ JOBS: Mapping[str, Job] = {
     billing.ALARM: billing.alarm,
     billing.LETTER: billing.letter,
     auth.NAME: auth.run,
+    webhooks.NOTICE: webhooks.notice,
 }
 
 
@@ -71,13 +72,16 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         loops |= index_loops(feed, waker)
     else:
         log.warning("no OPENSEARCH_URL: nothing is indexed, PostgreSQL answers every search")
+        loops["changes"] = lambda stopping: unindexed.run(db, stopping)
     if settings.redis.url:
         loops["outbox relay"] = relay.Relay(settings, db, waker.event(relay.CHANNEL)).run
         loops["jobs"] = lambda stopping: run_jobs(Work(settings, db), stopping)
     else:
         log.warning("no REDIS_URL: jobs wait in the outbox")
-    loops["alerts"] = lambda stopping: alerts.run(settings, db, stopping)
     loops["emails"] = lambda stopping: emails.run(settings, db, stopping)
+    loops["alerts"] = lambda stopping: alerts.compare(settings, db, stopping)
+    loops["telling"] = lambda stopping: alerts.tell(settings, db, stopping)
+    loops["webhooks"] = lambda stopping: webhooks.run(settings, db, stopping)
     loops["expiry"] = lambda stopping: exports.expire(settings, db, stopping)
     if settings.billing.stripe_key:
         loops["payments"] = lambda stopping: billing.catch_up(settings, db, stopping)

@@ -11,6 +11,7 @@ import contextlib
 from dataclasses import dataclass
 
 from arq.connections import ArqRedis, RedisSettings, create_pool
+from arq.constants import in_progress_key_prefix
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
@@ -53,7 +54,12 @@ async def hand_over(db: Database, redis: ArqRedis) -> Handed:
         found = await session.execute(
             text(
                 """
-                SELECT id FROM outbox
+                SELECT id, attempts > 0 AND NOT EXISTS (
+                           SELECT 1 FROM pg_locks
+                           WHERE locktype = 'advisory' AND granted
+                             AND (CAST(classid AS bigint) << 32) | CAST(objid AS bigint)
+                                 = hashtextextended(CAST(id AS text), 0)) AS is_abandoned
+                FROM outbox
                 WHERE attempts < :max_attempts
                   AND (dispatched_at IS NULL
                        OR dispatched_at < clock_timestamp() - make_interval(secs => :pause_s * 2 ^ attempts))
@@ -63,9 +69,13 @@ async def hand_over(db: Database, redis: ArqRedis) -> Handed:
             ),
             {"max_attempts": MAX_ATTEMPTS, "pause_s": FIRST_PAUSE_S, "at_once": AT_ONCE},
         )
-        ids = list(found.scalars())
+        rows = found.all()
+        ids = [row.id for row in rows]
         new = 0
-        for identity in ids:
+        for identity, is_abandoned in rows:
+            if is_abandoned:
+                # Whoever began it holds its lock no more: arq would keep believing in them for hours.
+                await redis.delete(f"{in_progress_key_prefix}{identity}")
             job = await redis.enqueue_job(JOB, str(identity), _job_id=str(identity), _queue_name=QUEUE)
             new += job is not None
         if ids:

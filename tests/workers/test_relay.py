@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from arq.connections import create_pool
+from arq.constants import in_progress_key_prefix
 
 from tests.indexer.world import execute
 from workers import relay
@@ -49,6 +50,23 @@ def at_hand(settings, db, done):
         raise ValueError("it cannot be done")
 
     return Work(settings, db, jobs={"note": note, "fail": fail})
+
+
+async def test_a_job_whose_worker_was_killed_is_begun_anew(asked, redis, db, owner):
+    job = await asked()
+    in_progress = f"{in_progress_key_prefix}{job}"
+    await relay.hand_over(db, redis)
+    # As a worker leaves it that was killed in the middle, and then as one that still runs.
+    await redis.set(in_progress, b"1")
+    killed = "UPDATE outbox SET attempts = 1, dispatched_at = clock_timestamp() - interval '1 hour'"
+    await execute(db, killed)
+    await owner.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", str(job))
+    await relay.hand_over(db, redis)
+    assert await redis.exists(in_progress)
+    await owner.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", str(job))
+    await execute(db, killed)
+    await relay.hand_over(db, redis)
+    assert not await redis.exists(in_progress)
 
 
 async def outbox(db):
