@@ -43,6 +43,7 @@ from api.routes import (
     suggest,
     usage,
     users,
+    webhooks,
 )
 from api.routes import credits as credit_routes
 from api.services import open_services
@@ -69,6 +70,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *members.OPERATIONS,
     *icps.OPERATIONS,
     *alerts.OPERATIONS,
+    *webhooks.OPERATIONS,
     *exports.OPERATIONS,
     *storage.OPERATIONS,
     *jobs.OPERATIONS,

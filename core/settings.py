@@ -276,6 +276,15 @@ class ValidatorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    allowed_hosts: str = setting(
+        "WEBHOOK_ALLOWED_HOSTS",
+        "",
+        "host:port pairs, exact, comma-separated, that webhooks may reach beyond public https on port 443",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ExportSettings:
     url: str = setting(
         "LEADFUEL_EXPORTS_URL",
@@ -356,6 +365,7 @@ class Settings:
     validator: ValidatorSettings = ValidatorSettings()
     exports: ExportSettings = ExportSettings()
     billing: BillingSettings = BillingSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     stack: StackSettings = StackSettings()
 
     @classmethod

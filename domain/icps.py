@@ -189,6 +189,14 @@ async def page(
     return IcpPage(found, paging.encode(_NAME, (found[-1].created_at, found[-1].id)) if more else None)
 
 
+async def seen(session: AsyncSession, *, user_id: UserId) -> list[Icp]:
+    """All ICPs that somebody sees, their own and those shared with them."""
+    rows = await session.execute(
+        text(f"{_SELECT} WHERE p.id = ANY(ARRAY(SELECT app.my_icp_ids()))"), {"me": user_id}
+    )
+    return [_icp(row) for row in rows]
+
+
 async def change(
     session: AsyncSession,
     searcher: Searcher,

@@ -31,12 +31,16 @@ from db.models.exports import exports
 from db.models.finder import email_finder_logs, finder_models
 from db.models.hidden import hidden_companies, hidden_contacts, visibility_versions
 from db.models.icps import (
+    alert_overrides,
     alert_position,
+    alert_revision,
+    alert_states,
     icp_alerts,
     icp_event_reads,
     icp_events,
     icp_members,
     icp_profiles,
+    icp_subscriptions,
     icp_versions,
 )
 from db.models.idempotency import idempotency_keys
@@ -67,9 +71,13 @@ from db.models.signing import signing_keys
 from db.models.sources import contact_sources, organization_sources, sources
 from db.models.validator import email_validation_logs
 from db.models.vocabulary import vocabulary_terms
+from db.models.webhooks import webhook_deliveries, webhook_secrets, webhooks
 
 __all__ = [
+    "alert_overrides",
     "alert_position",
+    "alert_revision",
+    "alert_states",
     "api_keys",
     "applied",
     "audit_log",
@@ -104,6 +112,7 @@ __all__ = [
     "icp_events",
     "icp_members",
     "icp_profiles",
+    "icp_subscriptions",
     "icp_versions",
     "idempotency_keys",
     "import_chunks",
@@ -135,4 +144,7 @@ __all__ = [
     "users",
     "visibility_versions",
     "vocabulary_terms",
+    "webhook_deliveries",
+    "webhook_secrets",
+    "webhooks",
 ]

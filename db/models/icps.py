@@ -3,13 +3,19 @@
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
+    Sequence,
+    SmallInteger,
+    String,
     Table,
     Text,
+    Time,
     UniqueConstraint,
     text,
 )
@@ -17,6 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from db.models.base import (
     CITEXT,
+    SCHEMA,
     UUID,
     created_at,
     identity,
@@ -68,6 +75,9 @@ icp_members = Table(
 Index("icp_members_email_idx", icp_members.c.email)
 Index("icp_members_added_by_idx", icp_members.c.added_by)
 
+# Drawn whenever what an alert tells, or its baseline, is another: by it a process knows what it has read.
+alert_revision = Sequence("alert_revision", data_type=BigInteger, schema=SCHEMA, metadata=metadata)
+
 icp_alerts = Table(
     "icp_alerts",
     metadata,
@@ -77,6 +87,10 @@ icp_alerts = Table(
     Column("kinds", ARRAY(Text), nullable=False),
     Column("members", LargeBinary, nullable=False),
     timestamp("baseline_at"),
+    words("fields"),
+    Column("criteria", JSONB),
+    Column("as_of", Date),
+    Column("revision", BigInteger, nullable=False, server_default=text("nextval('app.alert_revision')")),
 )
 Index("icp_alerts_user_id_idx", icp_alerts.c.user_id)
 
@@ -91,10 +105,13 @@ icp_events = Table(
     Column("reason", Text, nullable=False),
     Column("position", BigInteger, nullable=False),
     created_at(),
+    jsonb("changes", "[]"),
+    jsonb("reasons", "[]"),
     UniqueConstraint("icp_id", "version", "record_id", "position", name="icp_events_event_key"),
 )
 Index("icp_events_icp_id_idx", icp_events.c.icp_id, icp_events.c.id)
 Index("icp_events_created_at_idx", icp_events.c.created_at)
+Index("icp_events_record_id_idx", icp_events.c.record_id)
 
 icp_event_reads = Table(
     "icp_event_reads",
@@ -110,4 +127,60 @@ alert_position = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("position", BigInteger, nullable=False),
+)
+
+# What the watched fields said when a record was last compared. No reference to the record: that it is gone is
+# told first, and then the state is deleted.
+alert_states = Table(
+    "alert_states",
+    metadata,
+    Column("entity", String, primary_key=True),
+    Column("record_id", Integer, primary_key=True, autoincrement=False),
+    Column("values", Text, nullable=False, info=pii("what a contact's watched fields said")),
+)
+
+alert_overrides = Table(
+    "alert_overrides",
+    metadata,
+    Column("icp_id", UUID, ForeignKey("app.icp_alerts.icp_id", ondelete="CASCADE"), primary_key=True),
+    Column("record_id", Integer, primary_key=True),
+    Column("values", Text, nullable=False, info=pii("what a contact's watched fields said")),
+)
+Index("alert_overrides_record_id_idx", alert_overrides.c.record_id)
+
+icp_subscriptions = Table(
+    "icp_subscriptions",
+    metadata,
+    Column("icp_id", UUID, ForeignKey("app.icp_profiles.id", ondelete="CASCADE"), primary_key=True),
+    user_reference(key=True, writer=True),
+    Column("email", Boolean, nullable=False, server_default=text("false")),
+    Column("webhook", Boolean, nullable=False, server_default=text("false")),
+    Column("how", Text, nullable=False, server_default=text("'at_once'")),
+    Column("at_time", Time, nullable=False, server_default=text("'08:00:00'")),
+    Column("weekday", SmallInteger, nullable=False, server_default=text("1")),
+    Column("zone", Text, nullable=False, server_default=text("'UTC'")),
+    Column("quiet_from", Time),
+    Column("quiet_until", Time),
+    Column("at_most", SmallInteger),
+    Column("mailed_upto", BigInteger, nullable=False, server_default=text("0")),
+    Column("webhook_upto", BigInteger, nullable=False, server_default=text("0")),
+    timestamp("mail_due_at", default=False),
+    Column("webhook_due", Boolean, nullable=False, server_default=text("false")),
+    Column("sending_upto", BigInteger),
+    Column("claimed_by", UUID),
+    timestamp("claimed_until", default=False),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("mails_on", Date),
+    Column("mails_that_day", Integer, nullable=False, server_default=text("0")),
+)
+Index("icp_subscriptions_user_id_idx", icp_subscriptions.c.user_id)
+Index(
+    "icp_subscriptions_mail_due_at_idx",
+    icp_subscriptions.c.mail_due_at,
+    postgresql_where=text("mail_due_at IS NOT NULL"),
+)
+Index(
+    "icp_subscriptions_webhook_due_idx",
+    icp_subscriptions.c.icp_id,
+    postgresql_where=text("webhook_due"),
 )

@@ -18,6 +18,10 @@ from core.ids import UserId
 from core.settings import OpenSearchSettings, Settings
 from db.sessions import SERVICE
 from domain import accounts, tokens
+from domain.alerts.evaluation import Evaluator
+from indexer import queue
+from search.engine import Searcher
+from search.request import Entity
 
 
 def pytest_addoption(parser):
@@ -165,6 +169,31 @@ async def world(db, clean_database) -> World:
         people = await session.execute(text(_PEOPLE), {"acme": organizations[0], "globex": organizations[1]})
         contacts = list(people.scalars())
     return World(organizations, contacts)
+
+
+@pytest.fixture
+async def api_searcher(api_settings, db) -> AsyncIterator[Searcher]:
+    made = Searcher(api_settings, db)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def evaluator(db, api_searcher) -> Evaluator:
+    return Evaluator(db, api_searcher)
+
+
+@pytest.fixture
+def applied(db, evaluator):
+    """`await applied(*ids)` is what the indexer says of them once it has; then alerts are compared."""
+    token = iter(range(1, 1_000))
+
+    async def apply(*ids: int, entity: Entity = "contacts", compare: bool = True) -> int:
+        async with db.transaction(SERVICE) as session:
+            await queue.note_applied(session, entity, ids, token=next(token))
+        return await evaluator.evaluate() if compare else 0
+
+    return apply
 
 
 @pytest.fixture

@@ -1,163 +1,248 @@
 """Alerts: what is told, once and in order, and what is no news."""
 
 import asyncio
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import text
 
+from core import clock
 from db.sessions import SERVICE
-from domain import alerts
+from domain.alerts import evaluation, feed
 from indexer import queue
-from search.engine import Searcher
 from tests.api.test_icps import VPS, as_pro, save
 from tests.api.test_lists import NOBODY, add, make
 
 
 @pytest.fixture
-async def searcher(api_settings, db):
-    made = Searcher(api_settings, db)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def feed(db, searcher):
-    """`await feed(ids)` is what the indexer says once it has applied them; then they are compared."""
-    token = iter(range(1, 1_000))
-
-    async def apply(*ids, entity="contacts", compare=True):
-        async with db.transaction(SERVICE) as session:
-            await queue.note_applied(session, entity, ids, token=next(token))
-        return await alerts.evaluate(db, searcher) if compare else 0
-
-    return apply
-
-
-@pytest.fixture
 async def watched(ann, db, world):
-    await as_pro(db, ann)
-    icp = await save(ann)
-    answer = await ann("PUT", f"/v1/icps/{icp['id']}/alerts", json={})
+    return await watch(ann, db)
+
+
+async def watch(person, db, request=VPS, *, entity="contacts", **settings):
+    """A saved ICP that is watched, with everything that was in flight already through."""
+    await as_pro(db, person)
+    icp = await save(person, request, entity=entity)
+    answer = await person("PUT", f"/v1/icps/{icp['id']}/alerts", json=settings)
     assert answer.status_code == 200, answer.text
     assert (answer.json()["on"], answer.json()["version"]) == (True, 1)
     return icp["id"]
 
 
-async def change(db, contact, **columns):
+async def change(db, record, *, table="contacts", **columns):
     sets = ", ".join(f"{name} = :{name}" for name in columns)
     async with db.transaction(SERVICE) as session:
-        await session.execute(
-            text(f"UPDATE app.contacts SET {sets} WHERE id = :id"), columns | {"id": contact}
-        )
+        await session.execute(text(f"UPDATE app.{table} SET {sets} WHERE id = :id"), columns | {"id": record})
+
+
+async def raw_events(person, icp_id, **query):
+    options = "&".join(f"{name}={value}" for name, value in query.items())
+    answer = await person("GET", f"/v1/icps/{icp_id}/events?{options}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()["results"]
 
 
 async def events(person, icp_id, **query):
-    options = "&".join(f"{name}={value}" for name, value in query.items())
-    answer = (await person("GET", f"/v1/icps/{icp_id}/events?{options}")).json()
-    return [(one["kind"], one["record_id"], one["reason"]) for one in answer["results"]]
+    return [
+        (one["kind"], one["record_id"], one["reason"]) for one in await raw_events(person, icp_id, **query)
+    ]
 
 
-async def test_who_comes_to_fit_and_who_leaves_is_told_once(ann, db, world, feed, watched):
+async def test_who_comes_to_fit_and_who_leaves_is_told_once(ann, db, world, applied, watched):
     anna, bernd, cleo, *_ = world.contacts
-    assert await feed(*world.contacts) == 5
+    assert await applied(*world.contacts) == 5
     assert await events(ann, watched) == []
     await change(db, bernd, seniority="vp")
     await change(db, anna, seniority="director")
     async with db.transaction(SERVICE) as session:
         await session.execute(text("DELETE FROM app.contacts WHERE id = :id"), {"id": cleo})
-    await feed(bernd, anna, cleo)
+    await applied(bernd, anna, cleo)
     told = [("entered", bernd, "fits"), ("left", anna, "changed"), ("left", cleo, "removed")]
     assert await events(ann, watched) == told
-    await feed(bernd, anna, cleo, bernd)
-    await feed(*world.contacts)
+    reasons = [one["reasons"] for one in await raw_events(ann, watched)]
+    assert reasons == [["seniority VP"], ["seniority became Director"], ["removed from the catalogue"]]
+    await applied(bernd, anna, cleo, bernd)
+    await applied(*world.contacts)
     assert await events(ann, watched) == told
 
 
-async def test_changes_between_two_comparisons_count_as_one(ann, db, world, feed, watched):
-    bernd = world.contacts[1]
+async def test_what_has_changed_is_told_with_field_old_new_and_in_words(ann, db, world, applied):
+    anna, _, cleo, *_ = world.contacts
+    icp = await watch(ann, db, fields=["title", "company_employees", "company"])
+    await change(db, anna, title="Chief Revenue Officer", city_name="Berlin")
+    await change(db, world.organizations[1], table="organizations", employees_min=201, employees_max=500)
+    await applied(anna)
+    # A company's change comes to its people piece by piece.
+    await applied(cleo)
+    told = await raw_events(ann, icp)
+    assert [(one["kind"], one["record_id"], one["reason"]) for one in told] == [
+        ("changed", anna, "changed"),
+        ("changed", cleo, "changed"),
+    ]
+    assert [one["changes"] for one in told] == [
+        [{"field": "title", "old": "VP Sales", "new": "Chief Revenue Officer"}],
+        [{"field": "company_employees", "old": None, "new": [201, 500]}],
+    ]
+    assert [one["reasons"] for one in told] == [
+        ["title became Chief Revenue Officer"],
+        ["company headcount became 201–500"],
+    ]
+    await change(db, world.organizations[1], table="organizations", employees_max=5000, employees_min=1001)
+    await change(db, cleo, organization_id=world.organizations[0])
+    await change(db, anna, organization_id=world.organizations[1])
+    await applied(cleo, anna)
+    assert [one["reasons"] for one in (await raw_events(ann, icp))[2:]] == [
+        ["company became Globex Inc."],
+        ["company became Acme GmbH"],
+    ]
+    await change(db, world.organizations[1], table="organizations", employees_max=10, employees_min=1)
+    await applied(anna)
+    assert (await raw_events(ann, icp))[-1]["reasons"] == ["company shrank to 1–10"]
+    await applied(*world.contacts)
+    assert len(await raw_events(ann, icp)) == 5
+
+
+async def test_a_field_that_nobody_chose_is_no_news_and_neither_is_a_kind(ann, db, world, applied):
+    anna = world.contacts[0]
+    quiet = await watch(ann, db, fields=["location"])
+    other = await watch(ann, db, kinds=["entered", "left"])
+    await change(db, anna, title="Chief Revenue Officer")
+    await applied(anna)
+    assert await events(ann, quiet) == await events(ann, other) == []
+    # And is not told later either, when the kind is asked for.
+    await ann("PUT", f"/v1/icps/{other}/alerts", json={"kinds": ["changed"]})
+    await applied(anna)
+    assert await events(ann, other) == []
+    await change(db, anna, title="VP Sales")
+    await applied(anna)
+    assert await events(ann, other) == [("changed", anna, "changed")]
+
+
+async def test_changes_between_two_comparisons_count_as_one(ann, db, world, applied, watched):
+    anna, bernd, *_ = world.contacts
     await change(db, bernd, seniority="vp")
-    await feed(bernd, compare=False)
+    await change(db, anna, title="Nobody")
+    await applied(bernd, anna, compare=False)
     await change(db, bernd, seniority="c_suite")
-    await feed(bernd)
+    await change(db, anna, title="VP Sales")
+    await applied(bernd, anna)
     assert await events(ann, watched) == []
 
 
-async def test_what_was_on_its_way_when_it_was_turned_on_is_no_news(ann, db, world, feed):
-    await as_pro(db, ann)
-    icp = await save(ann)
-    await change(db, world.contacts[1], seniority="vp")
-    await feed(world.contacts[1], compare=False)
-    await ann("PUT", f"/v1/icps/{icp['id']}/alerts", json={})
-    await feed(world.contacts[1])
-    assert await events(ann, icp["id"]) == []
+async def test_what_was_on_its_way_when_it_was_turned_on_is_no_news(ann, db, world, applied):
+    anna, bernd, *_ = world.contacts
+    early = await watch(ann, db)
+    await change(db, bernd, seniority="vp")
+    await change(db, anna, title="Somebody")
+    await applied(bernd, compare=False)
+    late = await watch(ann, db)
+    await change(db, anna, title="Somebody Else")
+    await applied(bernd, anna)
+    titles = [
+        [change["old"] for one in await raw_events(ann, icp) for change in one["changes"]]
+        for icp in (early, late)
+    ]
+    # Each goes by its own baseline, though both learn of it at once.
+    assert titles == [["VP Sales"], ["Somebody"]]
+    assert [one[0] for one in await events(ann, late)] == ["changed"]
+    assert [one[0] for one in await events(ann, early)] == ["entered", "changed"]
 
 
-async def test_an_edit_or_turning_it_on_again_begins_anew_and_a_name_does_not(ann, db, world, feed, watched):
+async def test_an_edit_or_turning_it_on_again_begins_anew_and_a_name_does_not(
+    ann, db, world, applied, evaluator, watched
+):
     bernd, path = world.contacts[1], f"/v1/icps/{watched}"
     await ann("PATCH", path, json={"name": "Other words"})
     await change(db, bernd, seniority="vp")
-    await feed(bernd)
+    await applied(bernd)
     assert len(await events(ann, watched)) == 1
     c_suite = {"filters": {"contacts": {"include": {"seniorities": ["c_suite"]}}}}
     await ann("PATCH", path, json={"request": c_suite})
-    await change(db, bernd, seniority="c_suite")
-    await feed(bernd)
-    assert len(await events(ann, watched)) == 1
+    await evaluator.evaluate()
     assert (await ann("GET", f"{path}/alerts")).json()["version"] == 2
-    await change(db, bernd, seniority="vp")
+    await change(db, bernd, seniority="c_suite")
+    await applied(bernd)
+    assert await events(ann, watched) == [("entered", bernd, "fits")] * 2
     await ann("DELETE", f"{path}/alerts")
-    await feed(bernd)
+    await change(db, bernd, seniority="vp")
+    await applied(bernd)
     assert (await ann("GET", f"{path}/alerts")).json()["on"] is False
     await ann("PUT", f"{path}/alerts", json={})
-    await feed(bernd)
-    assert len(await events(ann, watched)) == 1
+    await applied(bernd)
+    assert len(await events(ann, watched)) == 2
 
 
-async def test_two_at_once_tell_it_once(ann, db, world, feed, watched, searcher):
+async def test_nothing_is_told_by_a_version_that_is_over(ann, db, world, applied, watched, monkeypatch):
+    """The edit commits while a batch is being compared."""
+    write, bernd = evaluation._write, world.contacts[1]
+
+    async def late(*args, **options):
+        request = {"filters": {"contacts": {"include": {"seniorities": ["owner"]}}}}
+        assert (await ann("PATCH", f"/v1/icps/{watched}", json={"request": request})).status_code == 200
+        await write(*args, **options)
+
+    monkeypatch.setattr(evaluation, "_write", late)
+    await change(db, bernd, seniority="vp")
+    await applied(bernd)
+    assert await events(ann, watched) == []
+    monkeypatch.undo()
+    await applied(*world.contacts)
+    assert await events(ann, watched) == []
+
+
+async def test_two_at_once_tell_it_once(ann, db, world, applied, watched, api_searcher):
     await change(db, world.contacts[1], seniority="vp")
-    await feed(world.contacts[1], compare=False)
-    compared = await asyncio.gather(*(alerts.evaluate(db, searcher) for _ in range(4)))
+    await applied(world.contacts[1], compare=False)
+    several = [evaluation.Evaluator(db, api_searcher) for _ in range(4)]
+    compared = await asyncio.gather(*(one.evaluate() for one in several))
     assert max(compared) == 1
     assert len(await events(ann, watched)) == 1
+    # Each knows of what another has done before it goes on.
+    for one, seniority in zip(several, ("owner", "vp", "entry", "vp"), strict=True):
+        await change(db, world.contacts[1], seniority=seniority)
+        await applied(world.contacts[1], compare=False)
+        await one.evaluate()
+    assert [one[0] for one in await events(ann, watched)] == ["entered", "left"] * 2 + ["entered"]
 
 
-async def test_a_crash_in_the_middle_tells_it_once(ann, db, world, feed, watched, searcher, monkeypatch):
-    await change(db, world.contacts[1], seniority="vp")
-    await feed(world.contacts[1], compare=False)
-    move = alerts._move
+async def test_a_crash_in_the_middle_tells_it_once(ann, db, world, applied, watched, evaluator, monkeypatch):
+    bernd = world.contacts[1]
+    await change(db, bernd, seniority="vp")
+    await applied(bernd, compare=False)
+    write = evaluation._write
 
     async def fall(*args, **options):
-        await move(*args, **options)
+        await write(*args, **options)
         raise ConnectionError("gone")
 
-    monkeypatch.setattr(alerts, "_move", fall)
+    monkeypatch.setattr(evaluation, "_write", fall)
     with pytest.raises(ConnectionError):
-        await alerts.evaluate(db, searcher)
+        await evaluator.evaluate()
     assert await events(ann, watched) == []
-    monkeypatch.setattr(alerts, "_move", move)
-    assert await alerts.evaluate(db, searcher) == 1
-    assert await events(ann, watched) == [("entered", world.contacts[1], "fits")]
+    monkeypatch.undo()
+    assert await evaluator.evaluate() == 1
+    assert await events(ann, watched) == [("entered", bernd, "fits")]
 
 
 async def test_a_number_drawn_early_and_committed_late_is_not_passed_over(
-    ann, db, world, feed, watched, searcher
+    ann, db, world, applied, watched, evaluator
 ):
     await change(db, world.contacts[1], seniority="vp")
     async with db.transaction(SERVICE) as session:
         await queue.note_applied(session, "contacts", [world.contacts[1]], token=900)
-        comparing = asyncio.create_task(feed(world.contacts[3]))
+        comparing = asyncio.create_task(applied(world.contacts[3]))
         await asyncio.sleep(0.3)
     await comparing
-    await alerts.evaluate(db, searcher)
+    await evaluator.evaluate()
     assert await events(ann, watched) == [("entered", world.contacts[1], "fits")]
 
 
 async def test_the_feed_is_replayed_from_a_cursor_and_marked_by_each_alone(
-    ann, bob, db, world, feed, watched
+    ann, bob, db, world, applied, watched
 ):
     for contact in (world.contacts[1], world.contacts[3]):
         await change(db, contact, seniority="vp")
-        await feed(contact)
+        await applied(contact)
     await ann("PUT", f"/v1/icps/{watched}/members/{bob.user.email}", json={})
     first = (await bob("GET", f"/v1/icps/{watched}/events?limit=1")).json()
     path = f"/v1/icps/{watched}/events?after={first['cursor']}"
@@ -170,67 +255,172 @@ async def test_the_feed_is_replayed_from_a_cursor_and_marked_by_each_alone(
         assert (
             await bob("POST", f"/v1/icps/{watched}/events/read", json={"event_id": mark})
         ).status_code == 204
-    seen = [
-        [one["read"] for one in (await person("GET", f"/v1/icps/{watched}/events")).json()["results"]]
-        for person in (bob, ann)
-    ]
+    seen = [[one["read"] for one in await raw_events(person, watched)] for person in (bob, ann)]
     assert seen == [[True, True], [False, False]]
     assert (await bob("GET", f"/v1/icps/{watched}/events?after=x")).status_code == 422
 
 
-async def test_hidden_records_and_lists_are_the_readers(ann, db, world, feed):
+async def test_all_icps_are_one_feed(ann, bob, db, world, applied):
+    vps = await watch(ann, db)
+    owners = await watch(ann, db, {"filters": {"contacts": {"include": {"seniorities": ["owner"]}}}})
+    await watch(bob, db)
+    await change(db, world.contacts[1], seniority="vp")
+    await applied(world.contacts[1])
+    await change(db, world.contacts[1], seniority="owner")
+    await applied(world.contacts[1])
+    page = (await ann("GET", "/v1/events?limit=2")).json()
+    rest = (await ann("GET", f"/v1/events?after={page['cursor']}")).json()
+    told = [(one["icp_id"], one["kind"]) for one in page["results"] + rest["results"]]
+    assert told[0] == (vps, "entered")
+    assert set(told[1:]) == {(vps, "left"), (owners, "entered")}
+    assert (await ann("POST", "/v1/events/read", json={"event_id": 2**40})).status_code == 204
+    assert all(one["read"] for one in (await ann("GET", "/v1/events")).json()["results"])
+    assert not any(one["read"] for one in (await bob("GET", "/v1/events")).json()["results"])
+    # An ICP that is broken by now keeps nobody from the others.
+    async with db.transaction(SERVICE) as session:
+        await session.execute(
+            text("UPDATE app.icp_profiles SET filters = '{\"made\": 1}' WHERE id = :id"), {"id": owners}
+        )
+    assert {one["icp_id"] for one in (await ann("GET", "/v1/events")).json()["results"]} == {vps}
+    assert (await ann("GET", "/v1/events?after=x")).status_code == 422
+
+
+async def test_hidden_records_and_lists_are_the_readers(ann, db, world, applied):
     await as_pro(db, ann)
     kept = await make(ann)
     await add(ann, kept["id"], ids=[world.contacts[1]])
-    icp = await save(ann, VPS | {"not_in_lists": [kept["id"]]})
-    await ann("PUT", f"/v1/icps/{icp['id']}/alerts", json={})
+    icp = await watch(ann, db, VPS | {"not_in_lists": [kept["id"]]})
     for contact in world.contacts[1:4:2]:
         await change(db, contact, seniority="vp")
-    await feed(*world.contacts)
-    assert [one[1] for one in await events(ann, icp["id"])] == [world.contacts[3]]
+    await applied(*world.contacts)
+    assert [one[1] for one in await events(ann, icp)] == [world.contacts[3]]
     await ann("PUT", f"/v1/hidden/contacts/{world.contacts[3]}")
-    await feed(*world.contacts)
-    assert await events(ann, icp["id"]) == []
+    await applied(*world.contacts)
+    assert await events(ann, icp) == []
+    assert (await ann("GET", "/v1/events")).json()["results"] == []
     await ann("DELETE", f"/v1/hidden/contacts/{world.contacts[3]}")
-    assert len(await events(ann, icp["id"])) == 1
+    assert len(await events(ann, icp)) == 1
 
 
-async def test_a_company_that_grows_brings_its_people(ann, db, world, feed):
-    await as_pro(db, ann)
-    icp = await save(ann, {"filters": {"organizations": {"include": {"countries": ["FR"]}}}})
-    await ann("PUT", f"/v1/icps/{icp['id']}/alerts", json={"kinds": ["entered"]})
-    async with db.transaction(SERVICE) as session:
-        await session.execute(
-            text("UPDATE app.organizations SET country = 'FR' WHERE id = :id"), {"id": world.organizations[0]}
-        )
-    await feed(*world.contacts)
-    assert [one[1] for one in await events(ann, icp["id"])] == world.contacts[:2]
+async def test_a_company_that_grows_brings_its_people(ann, db, world, applied):
+    icp = await watch(ann, db, {"filters": {"organizations": {"include": {"countries": ["FR"]}}}})
+    await change(db, world.organizations[0], table="organizations", country="FR")
+    await applied(*world.contacts)
+    assert [one[:2] for one in await events(ann, icp)] == [
+        ("entered", contact) for contact in world.contacts[:2]
+    ]
+
+
+async def test_companies_are_watched_like_people(ann, db, world, applied):
+    acme, globex = world.organizations
+    icp = await watch(
+        ann, db, {"filters": {"organizations": {"include": {"countries": ["DE"]}}}}, entity="organizations"
+    )
+    await change(db, acme, table="organizations", employees_min=201, employees_max=500, name="Acme SE")
+    await change(db, globex, table="organizations", country="DE")
+    await applied(acme, globex, entity="organizations")
+    told = await raw_events(ann, icp)
+    assert sorted((one["kind"], one["record_id"]) for one in told) == [("changed", acme), ("entered", globex)]
+    (changed,) = [one for one in told if one["kind"] == "changed"]
+    assert changed["reasons"] == ["name became Acme SE", "headcount became 201–500"]
+
+
+async def test_free_text_is_matched_as_it_was_read_when_it_was_watched(ann, db, world, applied):
+    anna, bernd, *_ = world.contacts
+    loose = await watch(ann, db, {"q": "baur"})
+    titled = await watch(ann, db, {"q": "vp sales"})
+    await change(db, anna, full_name="Anna Bauer", name_search="anna bauer", name_terms=["anna", "bauer"])
+    await change(db, bernd, title_terms=["sales", "vp"])
+    # A company of that name would be found by the same text if it were read today.
+    await change(
+        db, world.organizations[1], table="organizations", name="Baur", name_key="baur", name_sort="baur"
+    )
+    await applied(*world.contacts)
+    assert [one[:2] for one in await events(ann, loose, limit=1)] == [("entered", anna)]
+    assert ("entered", bernd, "fits") in await events(ann, titled)
+
+
+@pytest.mark.parametrize("side", ["include", "exclude"])
+async def test_time_alone_brings_people_in_and_out_once(ann, db, world, applied, evaluator, side):
+    anna, bernd, *_ = world.contacts
+    request = {"filters": {"contacts": {side: {"months_in_role": {"min": 1, "max": 2}}}}}
+    began = clock.today() - timedelta(days=20)
+    for contact in world.contacts:
+        await change(db, contact, position_started_on=date(2001, 1, 1))
+    await change(db, anna, position_started_on=began)
+    icp = await watch(ann, db, request)
+    await applied(*world.contacts)
+    assert await events(ann, icp) == []
+    with clock.shifted(timedelta(days=15)):
+        await evaluator.evaluate()
+        await evaluator.evaluate()
+        # A change in flight over midnight is compared by the new day, and once.
+        await change(db, bernd, position_started_on=began)
+        await applied(bernd)
+    first, second = ("entered", "left") if side == "include" else ("left", "entered")
+    assert [one[:2] for one in await events(ann, icp)] == [(first, anna), (first, bernd)]
+    with clock.shifted(timedelta(days=100)):
+        await evaluator.evaluate()
+    assert [one[:2] for one in await events(ann, icp)][2:] == [(second, anna), (second, bernd)]
 
 
 async def test_an_icp_that_cannot_be_run_any_more_begins_anew_when_it_can(
-    ann, db, world, feed, watched, owner
+    ann, db, world, applied, watched, owner, evaluator
 ):
     await owner.execute("""UPDATE app.icp_profiles SET filters = '{"made": "by hand"}'""")
     await change(db, world.contacts[1], seniority="vp")
-    assert await feed(world.contacts[1]) == 1
+    assert await applied(world.contacts[1]) == 1
     await ann("PATCH", f"/v1/icps/{watched}", json={"request": VPS})
-    await feed(world.contacts[1])
+    await applied(world.contacts[1])
     assert await events(ann, watched) == []
     await change(db, world.contacts[3], seniority="vp")
-    await feed(world.contacts[3])
+    await applied(world.contacts[3])
     assert await events(ann, watched) == [("entered", world.contacts[3], "fits")]
 
 
-@pytest.mark.parametrize(
-    "entity, filters",
-    [
-        ("contacts", {"contacts": {"include": {"months_in_role": {"max": 3}}}}),
-        ("organizations", {"contacts": {"include": {"seniorities": ["vp"]}}}),
-    ],
-)
-async def test_what_cannot_be_watched_is_said(ann, db, world, entity, filters):
+async def test_a_reading_of_another_release_begins_anew(ann, db, world, applied, watched, owner):
+    await owner.execute("UPDATE app.icp_alerts SET criteria = '{}', revision = revision + 1000")
+    await change(db, world.contacts[1], seniority="vp")
+    await applied(world.contacts[1])
+    assert await events(ann, watched) == []
+    await change(db, world.contacts[3], seniority="vp")
+    await applied(world.contacts[3])
+    assert await events(ann, watched) == [("entered", world.contacts[3], "fits")]
+
+
+async def test_an_erased_person_leaves_nothing_behind(ann, db, world, applied, watched, owner):
+    anna = world.contacts[0]
+    await change(db, anna, title="Secret Title")
+    await applied(anna)
+    assert "Secret Title" in str(await raw_events(ann, watched))
+    async with db.transaction(SERVICE) as session:
+        await session.execute(text("DELETE FROM app.contacts WHERE id = :id"), {"id": anna})
+    await applied(anna)
+    assert "Secret Title" not in str(await raw_events(ann, watched))
+    assert await owner.fetchval("SELECT count(*) FROM app.alert_states WHERE record_id = $1", anna) == 0
+
+
+async def test_states_that_nobody_needs_are_forgotten_and_events_after_a_while(
+    ann, db, world, applied, watched, owner
+):
+    count = "SELECT count(*) FROM app.alert_states"
+    await change(db, world.contacts[1], seniority="vp")
+    await applied(world.contacts[1])
+    await feed.forget(db)
+    assert await owner.fetchval(count) == 3
+    await ann("DELETE", f"/v1/icps/{watched}/alerts")
+    await feed.forget(db)
+    assert await owner.fetchval(count) == 0
+    assert len(await raw_events(ann, watched)) == 1
+    await owner.execute("UPDATE app.icp_events SET created_at = app.now() - interval '91 days'")
+    assert await raw_events(ann, watched) == []
+    assert await feed.forget(db) == 1
+
+
+async def test_conditions_on_a_company_s_people_cannot_be_watched(ann, db, world):
     await as_pro(db, ann)
-    icp = await save(ann, {"filters": filters}, entity=entity)
+    filters = {"contacts": {"include": {"seniorities": ["vp"]}}}
+    icp = await save(ann, {"filters": filters}, entity="organizations")
     answer = await ann("PUT", f"/v1/icps/{icp['id']}/alerts", json={})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/not-alertable")
 
@@ -239,13 +429,58 @@ async def test_the_plan_the_role_and_the_foreign(ann, bob, db, world):
     icp = await save(ann)
     path = f"/v1/icps/{icp['id']}/alerts"
     assert (await ann("PUT", path, json={})).json()["facts"] == {"limit": 0, "of": "alerts", "plan": "free"}
+    delivery = f"{path}/delivery"
     for target in (path, f"/v1/icps/{NOBODY}/alerts"):
         for method, options in (("GET", {}), ("PUT", {"json": {}}), ("DELETE", {})):
             assert (await bob(method, target, **options)).status_code == 404
+        assert (await bob("PUT", f"{target}/delivery", json={})).status_code == 404
     assert (await bob("GET", f"/v1/icps/{icp['id']}/events")).status_code == 404
     assert (await bob("POST", f"/v1/icps/{icp['id']}/events/read", json={"event_id": 1})).status_code == 404
     await ann("PUT", f"/v1/icps/{icp['id']}/members/{bob.user.email}", json={"role": "viewer"})
     assert (await bob("PUT", path, json={})).status_code == 403
     assert (await bob("DELETE", path)).status_code == 403
-    for kinds in ([], ["entered", "entered"], ["changed"]):
-        assert (await ann("PUT", path, json={"kinds": kinds})).status_code == 422
+    assert (await bob("PUT", delivery, json={})).status_code == 200
+
+
+BAD = {
+    "no kind": {"kinds": []},
+    "a kind twice": {"kinds": ["entered", "entered"]},
+    "an unknown kind": {"kinds": ["promoted"]},
+    "an unknown field": {"fields": ["titel"]},
+    "a company's field by its own name": {"fields": ["employees"]},
+    "no field": {"fields": []},
+    "an unknown zone": {"delivery": {"zone": "Europe/Berlim"}},
+    "a zone like a path": {"delivery": {"zone": "../etc/passwd"}},
+    "a time that is none": {"delivery": {"at": "24:00"}},
+    "a weekday that is none": {"delivery": {"weekday": 8}},
+    "quiet hours of no length": {"delivery": {"quiet": {"from": "08:00", "until": "08:00"}}},
+    "quiet hours without an end": {"delivery": {"quiet": {"from": "08:00"}}},
+    "a way twice": {"delivery": {"where": ["email", "email"]}},
+    "an unknown way": {"delivery": {"where": ["pigeon"]}},
+    "no mail a day": {"delivery": {"at_most": 0}},
+    "an unknown how": {"delivery": {"how": "hourly"}},
+}
+
+
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+async def test_settings_that_cannot_be_are_said(ann, db, world, body):
+    await as_pro(db, ann)
+    icp = await save(ann)
+    answer = await ann("PUT", f"/v1/icps/{icp['id']}/alerts", json=body)
+    assert (answer.status_code, bool(answer.json()["errors"])) == (422, True), answer.text
+    assert (await ann("GET", f"/v1/icps/{icp['id']}/alerts")).json()["on"] is False
+
+
+async def test_settings_come_back_as_they_were_given(ann, db, world):
+    delivery = {
+        "where": ["email", "webhook"],
+        "how": "weekly",
+        "at": "07:30",
+        "weekday": 5,
+        "zone": "America/New_York",
+        "quiet": {"from": "20:00", "until": "07:00"},
+        "at_most": 3,
+    }
+    icp = await watch(ann, db, kinds=["left"], fields=["company", "title", "title"], delivery=delivery)
+    shown = (await ann("GET", f"/v1/icps/{icp}/alerts")).json()
+    assert (shown["kinds"], shown["fields"], shown["delivery"]) == (["left"], ["company", "title"], delivery)

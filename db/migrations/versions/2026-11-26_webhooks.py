@@ -7,7 +7,7 @@ is sent. Secrets are the service's own; their owner sees one when it is made.
 from alembic import op
 
 revision = "8821207f88a0"
-down_revision = "5b1d2c7e9a40"
+down_revision = "c41f0d2a7e10"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,618 @@
+"""Compares what the index feed has applied with the state before, for all watched ICPs at once.
+
+One transaction, one process at a time: it reads the records as they are, lets `search.matcher` say whom each
+ICP fits now, writes the events, and moves the states, the members and the place in the feed on. A crash
+anywhere repeats a comparison and never an event; what changed several times in between counts as its net
+effect. The reading of the ICPs and their members are held in memory and checked against PostgreSQL before
+every batch, so no event is written by a version that is no longer the ICP's.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from pyroaring import BitMap
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.errors import LeadFuelError
+from core.logs import get_logger
+from db.sessions import SERVICE, Database
+from domain import webhooks
+from domain.alerts import baseline, states, watching, words
+from domain.alerts.states import Change
+from domain.alerts.watching import Kind
+from domain.icps import Icp
+from search import documents, explain, matcher, selection, stored
+from search.conditions import Between, Criteria
+from search.criteria import OpenTerms
+from search.engine import Searcher
+from search.matcher import Batch, Compiled, Table
+from search.request import CountRequest, Entity, SearchRequest
+from search.selection import Selection
+
+log = get_logger(__name__)
+
+AT_ONCE: Final = 5_000
+_ENTITIES: Final[tuple[Entity, ...]] = ("contacts", "organizations")
+_MOST_REASONS: Final = 6
+
+Reason = Literal["fits", "changed", "removed"]
+
+
+@dataclass(slots=True)
+class Watch:
+    """A watched ICP in memory."""
+
+    icp_id: UUID
+    entity: Entity
+    version: int
+    revision: int
+    kinds: frozenset[Kind]
+    fields: tuple[str, ...]
+    request: SearchRequest
+    criteria: Criteria
+    members: BitMap
+    as_of: date
+    compiled: Compiled
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is to be written."""
+
+    record_id: int
+    kind: Kind
+    reason: Reason
+    changes: tuple[Change, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Compared:
+    """What one watch makes of a batch: its events, and its members afterwards."""
+
+    watch: Watch
+    events: list[Event]
+    members: BitMap
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Who came, who went, who may have changed (by place), and who is not there any more (by id)."""
+
+    entered: int
+    left: int
+    changed: int
+    gone: BitMap
+
+
+@dataclass(slots=True)
+class Seen:
+    """The records of a batch: documents by place, and what has changed about them."""
+
+    ids: list[int]
+    documents: list[Mapping[str, Any]]
+    gone: BitMap
+    touched: BitMap
+    before: Mapping[int, str]
+    now: Mapping[int, str]
+    overrides: dict[UUID, dict[int, str]]
+    place: dict[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.place = {record: place for place, record in enumerate(self.ids)}
+
+
+class Evaluator:
+    """One per process: holds the watched ICPs between batches."""
+
+    def __init__(self, db: Database, searcher: Searcher) -> None:
+        self._db = db
+        self._searcher = searcher
+        self._position: int | None = None
+        self._watches: dict[UUID, Watch] = {}
+        self._tables: dict[Entity, Table] = {entity: Table(entity) for entity in _ENTITIES}
+
+    async def evaluate(self) -> int:
+        """Compare what the feed has applied since the last time; how many records that were, 0 when none."""
+        upto = await _applied_so_far(self._db, than=self._position)
+        try:
+            async with self._db.transaction(SERVICE) as session:
+                if not await session.scalar(
+                    text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": baseline.LOCK}
+                ):
+                    return 0
+                count, reached = await self._batch(session, upto)
+        except BaseException:
+            # What is in memory may be ahead of what was committed.
+            self._position = None
+            raise
+        self._position = reached
+        return count
+
+    async def _batch(self, session: AsyncSession, upto: int) -> tuple[int, int]:
+        position = await baseline.position(session)
+        await self._refresh(session, position)
+        await self._let_time_pass(session)
+        rows = await session.execute(
+            text(
+                "SELECT seq, entity::text AS entity, id FROM app.applied"
+                " WHERE seq > :position AND seq <= :upto ORDER BY seq LIMIT :limit"
+            ),
+            {"position": position, "upto": upto, "limit": AT_ONCE},
+        )
+        found = rows.all()
+        if not found:
+            return 0, position
+        last = int(found[-1].seq)
+        for entity, letter in states.LETTERS.items():
+            watches = [watch for watch in self._watches.values() if watch.entity == entity]
+            touched = BitMap(row.id for row in found if row.entity == letter.decode())
+            if watches and touched:
+                await self._compare(session, entity, touched, watches, token=last)
+        await session.execute(
+            text("UPDATE app.alert_position SET position = :position WHERE name = 'applied'"),
+            {"position": last},
+        )
+        return len(found), last
+
+    async def _refresh(self, session: AsyncSession, position: int) -> None:
+        """Bring what is in memory up to PostgreSQL, and let edited ICPs begin anew."""
+        stale = await session.execute(
+            text(
+                "SELECT a.icp_id FROM app.icp_alerts a JOIN app.icp_profiles p ON p.id = a.icp_id"
+                " WHERE a.version <> p.version ORDER BY a.icp_id"
+            )
+        )
+        for icp_id in stale.scalars().all():
+            await self._begin_anew(session, icp_id)
+        if position != self._position:
+            self._watches.clear()
+            self._tables = {entity: Table(entity) for entity in _ENTITIES}
+        rows = await session.execute(text("SELECT icp_id, revision FROM app.icp_alerts"))
+        wanted = {row.icp_id: row.revision for row in rows}
+        for icp_id in [known for known in self._watches if known not in wanted]:
+            del self._watches[icp_id]
+        missing = [
+            icp_id
+            for icp_id, revision in wanted.items()
+            if icp_id not in self._watches or self._watches[icp_id].revision != revision
+        ]
+        if missing:
+            await self._load(session, missing)
+
+    async def _load(self, session: AsyncSession, icp_ids: Sequence[UUID]) -> None:
+        rows = await session.execute(
+            text(
+                "SELECT a.icp_id, p.entity, a.version, a.revision, a.kinds, a.fields, p.filters, a.criteria,"
+                " a.members, a.as_of FROM app.icp_alerts a JOIN app.icp_profiles p ON p.id = a.icp_id"
+                " WHERE a.icp_id = ANY(:ids) AND a.version = p.version AND a.criteria IS NOT NULL"
+            ),
+            {"ids": list(icp_ids)},
+        )
+        for icp_id in icp_ids:
+            self._watches.pop(icp_id, None)
+        for row in rows:
+            try:
+                criteria = stored.load(row.criteria)
+                request = msgspec.convert(row.filters, SearchRequest)
+            except (stored.OtherShape, msgspec.ValidationError):
+                # Written by another release: it is read anew, and begins anew.
+                await self._begin_anew(session, row.icp_id)
+                continue
+            self._watches[row.icp_id] = Watch(
+                icp_id=row.icp_id,
+                entity=row.entity,
+                version=row.version,
+                revision=row.revision,
+                kinds=frozenset(row.kinds),
+                fields=tuple(row.fields),
+                request=request,
+                criteria=criteria,
+                members=BitMap.deserialize(row.members),
+                as_of=row.as_of,
+                compiled=self._tables[row.entity].add(baseline.as_of(criteria, request, row.as_of)),
+            )
+
+    async def _begin_anew(self, session: AsyncSession, icp_id: UUID) -> None:
+        row = (
+            await session.execute(
+                text("SELECT p.*, 'owner' AS role FROM app.icp_profiles p WHERE p.id = :id"), {"id": icp_id}
+            )
+        ).one()
+        icp = Icp(**{name: getattr(row, name) for name in Icp.__dataclass_fields__})
+        try:
+            watching.check(icp.entity, icp.request())
+            await baseline.take(session, self._searcher, icp)
+        except LeadFuelError as error:
+            # It cannot be run: its owner sees why with the ICP. Its next version begins anew.
+            await session.execute(
+                text(
+                    "UPDATE app.icp_alerts SET version = :version, criteria = NULL,"
+                    " revision = nextval('app.alert_revision') WHERE icp_id = :id"
+                ),
+                {"id": icp_id, "version": icp.version},
+            )
+            log.info("an ICP cannot be compared", **{"icp.id": str(icp_id), "error.slug": error.slug})
+
+    async def _let_time_pass(self, session: AsyncSession) -> None:
+        """Compare those who have come to fit, or ceased to, by a new day alone."""
+        today = clock.today()
+        for watch in [one for one in self._watches.values() if one.as_of < today]:
+            if baseline.depends_on_time(watch.criteria):
+                then = baseline.as_of(watch.criteria, watch.request, watch.as_of)
+                now = baseline.as_of(watch.criteria, watch.request, today)
+                crossed = await _crossed(session, then, now)
+                watch.compiled = self._tables[watch.entity].add(now)
+                for start in range(0, len(crossed), AT_ONCE):
+                    part = BitMap(crossed[start : start + AT_ONCE])
+                    # A token no batch of the feed has.
+                    token = -today.toordinal()
+                    await self._compare(session, watch.entity, part, [watch], token=token, by_time=True)
+                await session.execute(
+                    text("UPDATE app.icp_alerts SET as_of = :today WHERE icp_id = :id"),
+                    {"id": watch.icp_id, "today": today},
+                )
+            watch.as_of = today
+
+    async def _compare(
+        self,
+        session: AsyncSession,
+        entity: Entity,
+        touched: BitMap,
+        watches: Sequence[Watch],
+        *,
+        token: int,
+        by_time: bool = False,
+    ) -> None:
+        """One batch against these watches. By time alone one is compared that others have not seen."""
+        terms = await self._searcher.terms()
+        seen = await _see(session, entity, touched)
+        batch = Batch(self._tables[entity], seen.documents)
+        fits = await asyncio.to_thread(lambda: [batch.fitting(watch.compiled) for watch in watches])
+        for place, watch in enumerate(watches):
+            if fits[place] and not watch.compiled.exact:
+                fits[place] = await self._verify(session, watch, seen, fits[place])
+        if by_time:
+            # What has changed about them is on its way here, and told when it comes.
+            seen = replace(seen, before={}, overrides={})
+        compared, kept = await asyncio.to_thread(_differences, seen, watches, fits, terms)
+        if by_time:
+            await _keep_seen(session, watches[0], seen, compared)
+        else:
+            await _move_states(session, entity, seen, kept)
+        if seen.gone:
+            await _forget_gone(session, entity, list(seen.gone))
+        await _write(session, compared, token=token)
+
+    async def _verify(self, session: AsyncSession, watch: Watch, seen: Seen, fit: int) -> int:
+        """Those whom PostgreSQL's own rule for loose words lets fit, too."""
+        everything = await self._searcher.selection(watch.entity, CountRequest(hidden="include"), SERVICE)
+        criteria = baseline.as_of(watch.criteria, watch.request, watch.as_of)
+        await selection.ready(session)
+        query, parameters = Selection(criteria, everything.visibility).sql()
+        rows = await session.execute(
+            text(f"SELECT f.id FROM ({query}) f WHERE f.id = ANY(CAST(:among AS integer[]))"),  # noqa: S608
+            parameters | {"among": [seen.ids[place] for place in matcher.places(fit)]},
+        )
+        return matcher.bits(sorted(seen.place[record] for record in rows.scalars()))
+
+
+async def _applied_so_far(db: Database, *, than: int | None) -> int:
+    """The last row of the feed's record before which none can appear any more.
+
+    Numbers are drawn before they are committed; the lock waits for those who have drawn one. Where there is
+    nothing newer `than` what is known, nobody is made to wait.
+    """
+    async with db.transaction(SERVICE) as session:
+        newest = int(await session.scalar(text("SELECT coalesce(max(seq), 0) FROM app.applied")) or 0)
+        if than is not None and newest <= than:
+            return newest
+        await session.execute(text("LOCK TABLE app.applied IN SHARE MODE"))
+        return int(await session.scalar(text("SELECT coalesce(max(seq), 0) FROM app.applied")) or 0)
+
+
+async def _see(session: AsyncSession, entity: Entity, touched: BitMap) -> Seen:
+    """The records as they are now, and the states of those that are kept."""
+    ids = list(touched)
+    parameters = {"ids": ids, "letter": states.LETTERS[entity]}
+    found = await documents.read(session, entity, ids)
+    before = await session.execute(
+        text(
+            'SELECT record_id, "values" FROM app.alert_states'
+            ' WHERE entity = CAST(:letter AS "char") AND record_id = ANY(CAST(:ids AS integer[]))'
+        ),
+        parameters,
+    )
+    now = await session.execute(
+        text(f"{states.select(entity)} WHERE {states.key(entity)} = ANY(CAST(:ids AS integer[]))"),
+        parameters,
+    )
+    rows = await session.execute(
+        text(
+            'SELECT v.icp_id, v.record_id, v."values" FROM app.alert_overrides v'
+            " JOIN app.icp_profiles p ON p.id = v.icp_id AND p.entity = :entity"
+            " WHERE v.record_id = ANY(CAST(:ids AS integer[]))"
+        ),
+        {"ids": ids, "entity": entity},
+    )
+    overrides: dict[UUID, dict[int, str]] = {}
+    for icp_id, record, values in rows:
+        overrides.setdefault(icp_id, {})[record] = values
+    known_now = {row[0]: row[1] for row in now}
+    # One that was deleted between the two readings is gone.
+    existing = sorted(found.keys() & known_now.keys())
+    return Seen(
+        ids=existing,
+        documents=[found[record] for record in existing],
+        gone=touched - BitMap(existing),
+        touched=touched,
+        before={row[0]: row[1] for row in before},
+        now=known_now,
+        overrides=overrides,
+    )
+
+
+def _differences(
+    seen: Seen, watches: Sequence[Watch], fits: Sequence[int], terms: OpenTerms
+) -> tuple[list[Compared], int]:
+    """What each watch has to tell, and the places of those who fit any of them."""
+    entity = watches[0].entity
+    changes = {
+        record: found
+        for record, before in seen.before.items()
+        if record in seen.place and (found := states.changes(entity, before, seen.now[record]))
+    }
+    by_field: dict[str, int] = {}
+    for record, found in changes.items():
+        for change in found:
+            by_field[change.field] = by_field.get(change.field, 0) | 1 << seen.place[record]
+    compared, kept = [], 0
+    for watch, fit in zip(watches, fits, strict=True):
+        kept |= fit
+        inside = watch.members & seen.touched
+        if not fit and not inside:
+            continue
+        gone = inside & seen.gone
+        before = matcher.bits([seen.place[record] for record in inside if record in seen.place])
+        entered, left = fit & ~before, before & ~fit
+        own = seen.overrides.get(watch.icp_id, {})
+        changed = 0
+        if "changed" in watch.kinds:
+            for name in watch.fields:
+                changed |= by_field.get(name, 0)
+            changed |= matcher.bits(sorted(seen.place[record] for record in own if record in seen.place))
+            changed &= fit & before
+        if entered or left or changed or gone:
+            moves = Moves(entered, left, changed, gone)
+            events = list(_events(watch, seen, moves, _own_changes(seen, entity, own, changes), terms))
+            members = watch.members
+            if entered or left or gone:
+                members = (members - BitMap(_ids(seen, left)) - gone) | BitMap(_ids(seen, entered))
+            if events or members is not watch.members:
+                compared.append(Compared(watch, events, members))
+    return compared, kept
+
+
+def _own_changes(
+    seen: Seen,
+    entity: Entity,
+    overrides: Mapping[int, str],
+    changes: Mapping[int, tuple[Change, ...]],
+) -> Mapping[int, tuple[Change, ...]]:
+    """The changes as this ICP sees them: from its own baseline, where that was taken meanwhile."""
+    if not overrides:
+        return changes
+    own = {
+        record: states.changes(entity, before, seen.now[record])
+        for record, before in overrides.items()
+        if record in seen.place
+    }
+    return {**changes, **own}
+
+
+def _ids(seen: Seen, mask: int) -> list[int]:
+    return [seen.ids[place] for place in matcher.places(mask)]
+
+
+def _events(
+    watch: Watch,
+    seen: Seen,
+    moves: Moves,
+    changes: Mapping[int, tuple[Change, ...]],
+    terms: OpenTerms,
+) -> Iterable[Event]:
+    """The events of one watch, by record."""
+    entity = watch.entity
+    if "entered" in watch.kinds:
+        for place in matcher.places(moves.entered):
+            told = explain.reasons(watch.criteria, seen.documents[place], terms)
+            reasons = tuple(each.reason for each in told if each.reason != "matches")
+            yield Event(seen.ids[place], "entered", "fits", reasons=reasons[:_MOST_REASONS])
+    if "left" in watch.kinds:
+        for record in _ids(seen, moves.left):
+            found = changes.get(record, ())
+            said = tuple(words.say(entity, change, terms) for change in found)
+            yield Event(record, "left", "changed", found, said[:_MOST_REASONS] or (words.NO_LONGER,))
+        for record in moves.gone:
+            yield Event(record, "left", "removed", reasons=(words.REMOVED,))
+    if "changed" in watch.kinds:
+        for record in _ids(seen, moves.changed):
+            found = tuple(change for change in changes.get(record, ()) if change.field in watch.fields)
+            if found:
+                said = tuple(words.say(entity, change, terms) for change in found)
+                yield Event(record, "changed", "changed", found, said)
+
+
+async def _crossed(session: AsyncSession, then: Criteria, now: Criteria) -> list[int]:
+    """The contacts that crossed a bound of months in role between two days."""
+    found: set[int] = set()
+    for old, new in zip(then.clauses, now.clauses, strict=True):
+        before, after = old.condition, new.condition
+        if before == after or not isinstance(before, Between) or not isinstance(after, Between):
+            continue
+        for bound in ("minimum", "maximum"):
+            one, other = getattr(before, bound), getattr(after, bound)
+            if one is not None:
+                rows = await session.execute(
+                    text(
+                        "SELECT id FROM app.contacts"
+                        " WHERE position_started_on BETWEEN least(CAST(:one AS date), :other)"
+                        " AND greatest(CAST(:one AS date), :other)"
+                    ),
+                    {"one": one, "other": other},
+                )
+                found.update(rows.scalars())
+    return sorted(found)
+
+
+async def _keep_seen(session: AsyncSession, watch: Watch, seen: Seen, compared: Sequence[Compared]) -> None:
+    """Those who came by time alone: their state of now, beside the older one that others may go by."""
+    came = list(compared[0].members - watch.members) if compared else []
+    parameters = {
+        "letter": states.LETTERS[watch.entity],
+        "icp_id": watch.icp_id,
+        "ids": came,
+        "now": [seen.now[record] for record in came],
+    }
+    rows = "unnest(CAST(:ids AS integer[]), CAST(:now AS text[])) AS s (id, now)"
+    await session.execute(
+        text(
+            'INSERT INTO app.alert_states (entity, record_id, "values")'  # noqa: S608 - a constant
+            f' SELECT CAST(:letter AS "char"), s.id, s.now FROM {rows} ON CONFLICT DO NOTHING'
+        ),
+        parameters,
+    )
+    await session.execute(
+        text(
+            'INSERT INTO app.alert_overrides (icp_id, record_id, "values")'  # noqa: S608
+            f" SELECT :icp_id, s.id, s.now FROM {rows} JOIN app.alert_states k"
+            ' ON k.entity = CAST(:letter AS "char") AND k.record_id = s.id AND k."values" <> s.now'
+            ' ON CONFLICT (icp_id, record_id) DO UPDATE SET "values" = excluded."values"'
+        ),
+        parameters,
+    )
+
+
+async def _move_states(session: AsyncSession, entity: Entity, seen: Seen, kept: int) -> None:
+    """Keep the state of now of those who fit any ICP, and none of the others."""
+    letter = states.LETTERS[entity]
+    keep = [record for record in _ids(seen, kept) if seen.before.get(record) != seen.now[record]]
+    if keep:
+        await session.execute(
+            text(
+                """
+                INSERT INTO app.alert_states (entity, record_id, "values")
+                SELECT CAST(:letter AS "char"), s.id, s.now
+                FROM unnest(CAST(:ids AS integer[]), CAST(:now AS text[])) AS s (id, now)
+                ON CONFLICT (entity, record_id) DO UPDATE SET "values" = excluded."values"
+                """
+            ),
+            {"letter": letter, "ids": keep, "now": [seen.now[record] for record in keep]},
+        )
+    fitting = set(_ids(seen, kept))
+    drop = [record for record in seen.before if record not in fitting]
+    if drop:
+        await session.execute(
+            text(
+                'DELETE FROM app.alert_states WHERE entity = CAST(:letter AS "char")'
+                " AND record_id = ANY(CAST(:ids AS integer[]))"
+            ),
+            {"letter": letter, "ids": drop},
+        )
+    if seen.overrides:
+        await session.execute(
+            text(
+                "DELETE FROM app.alert_overrides WHERE icp_id = ANY(:icps)"
+                " AND record_id = ANY(CAST(:ids AS integer[]))"
+            ),
+            {"icps": list(seen.overrides), "ids": list(seen.touched)},
+        )
+
+
+async def _forget_gone(session: AsyncSession, entity: Entity, gone: Sequence[int]) -> None:
+    """What earlier events said of a record that is not in the catalogue any more is said no longer."""
+    await session.execute(
+        text(
+            "UPDATE app.icp_events e SET changes = '[]', reasons = '[]' FROM app.icp_profiles p"
+            " WHERE p.id = e.icp_id AND p.entity = :entity AND e.record_id = ANY(CAST(:ids AS integer[]))"
+        ),
+        {"entity": entity, "ids": list(gone)},
+    )
+    await webhooks.forget_subjects(session, [subject(entity, record) for record in gone])
+
+
+def subject(entity: Entity, record_id: int) -> str:
+    """What a webhook's event of a record is about: those of one record are sent in order."""
+    return f"{entity}:{record_id}"
+
+
+async def _write(session: AsyncSession, compared: Sequence[Compared], *, token: int) -> None:
+    """Write the events and move the members on; of ICPs that were edited meanwhile nothing is written."""
+    rows = await session.execute(
+        text("SELECT id, version FROM app.icp_profiles WHERE id = ANY(:ids) ORDER BY id FOR SHARE"),
+        {"ids": [one.watch.icp_id for one in compared]},
+    )
+    versions = {row.id: row.version for row in rows}
+    current = [one for one in compared if versions.get(one.watch.icp_id) == one.watch.version]
+    events = [(one.watch, event) for one in current for event in one.events]
+    if events:
+        await session.execute(
+            text(
+                """
+                INSERT INTO app.icp_events
+                    (icp_id, version, record_id, kind, reason, changes, reasons, position)
+                SELECT e.icp_id, e.version, e.record, e.kind, e.reason, CAST(e.changes AS jsonb),
+                       CAST(e.reasons AS jsonb), :position
+                FROM unnest(CAST(:icps AS uuid[]), CAST(:versions AS integer[]), CAST(:records AS integer[]),
+                            CAST(:kinds AS text[]), CAST(:why AS text[]), CAST(:changes AS text[]),
+                            CAST(:reasons AS text[])) WITH ORDINALITY
+                     AS e (icp_id, version, record, kind, reason, changes, reasons, place)
+                ORDER BY e.place
+                """
+            ),
+            {
+                "position": token,
+                "icps": [watch.icp_id for watch, _ in events],
+                "versions": [watch.version for watch, _ in events],
+                "records": [event.record_id for _, event in events],
+                "kinds": [event.kind for _, event in events],
+                "why": [event.reason for _, event in events],
+                "changes": [msgspec.json.encode(event.changes).decode() for _, event in events],
+                "reasons": [msgspec.json.encode(event.reasons).decode() for _, event in events],
+            },
+        )
+        await session.execute(
+            text(
+                """
+                UPDATE app.icp_subscriptions SET webhook_due = webhook, mail_due_at = CASE
+                    WHEN email AND how = 'at_once' THEN coalesce(mail_due_at, app.now())
+                    ELSE mail_due_at END
+                WHERE icp_id = ANY(:icps)
+                """
+            ),
+            {"icps": list({watch.icp_id for watch, _ in events})},
+        )
+    moved = [one for one in current if one.members is not one.watch.members]
+    if moved:
+        for one in moved:
+            one.members.run_optimize()
+        await session.execute(
+            text(
+                "UPDATE app.icp_alerts a SET members = m.members"
+                " FROM unnest(CAST(:ids AS uuid[]), CAST(:members AS bytea[])) AS m (id, members)"
+                " WHERE a.icp_id = m.id"
+            ),
+            {
+                "ids": [one.watch.icp_id for one in moved],
+                "members": [bytes(one.members.serialize()) for one in moved],
+            },
+        )
+        for one in moved:
+            one.watch.members = one.members
