@@ -59,6 +59,14 @@ class AccountDisabled(LeadFuelError):
     title = "The account is disabled"
 
 
+class SecondFactorNeeded(LeadFuelError):
+    """The account has a second factor, and whoever bears this token has not shown it."""
+
+    status = 403
+    slug = "second-factor-needed"
+    title = "Show the second factor first"
+
+
 @dataclass(frozen=True, slots=True)
 class Bearer:
     """Whose token or key a request bears, and what a key may do; None is all that the person may."""
@@ -141,6 +149,10 @@ class Authenticator:
         issuer = self._outsiders.issuer_of(token)
         if issuer is None:
             claims = await tokens.verify(self._ring, token)
+            if claims.said.get("needs_aal2") is True and claims.said.get("aal") != "aal2":
+                raise SecondFactorNeeded(
+                    "This account has a second factor: show it first (/auth/v1/factors)."
+                )
             return Person(claims.user_id, claims.expires_at, claims.said)
         outsider = await self._outsiders.verified(token, issuer)
         async with self._database.transaction(SERVICE) as session:

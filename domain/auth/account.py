@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.settings import Settings
 from db.sessions import SIGN_IN, Database
-from domain.auth import asking, onetime, passwords, people, sessions
+from domain.auth import asking, factors, onetime, passwords, people, sessions
 from domain.auth.asking import Challenge, Request
 from domain.auth.errors import ReauthenticationNotValid, SamePassword, SessionNotFound
 from domain.auth.passwords import Hasher
 from domain.auth.people import Origin, Person
+from domain.auth.sessions import Session
 
 
 async def change(
@@ -23,7 +24,7 @@ async def change(
     hasher: Hasher,
     *,
     person: Person,
-    session_id: UUID | None,
+    at: Session | None,
     user_metadata: Mapping[str, Any] | None,
     password: str | None,
     email: str | None,
@@ -35,9 +36,12 @@ async def change(
     """Change some of one's own account: all of it or, with an error, nothing.
 
     Metadata are merged, a new password ends all other sessions, and a new address has to be confirmed from
-    both ends. Raises `WeakPassword`, `SamePassword`, `ReauthenticationNotValid`, `EmailAddressInvalid`.
+    both ends. Raises `InsufficientAal`, `WeakPassword`, `SamePassword`, `ReauthenticationNotValid`,
+    `EmailAddressInvalid`.
     """
     address = people.read_address(email) if email is not None else None
+    if password is not None or address is not None:
+        factors.require_second(person, at)
     hashed = None
     if password is not None:
         hashed = await _new_password(db, settings, hasher, person=person, password=password, nonce=nonce)
@@ -52,7 +56,9 @@ async def change(
                 {"id": person.id, "merged": json.dumps(merged)},
             )
         if hashed is not None:
-            await set_password(session, person=person, hashed=hashed, keep=session_id, origin=origin)
+            await set_password(
+                session, person=person, hashed=hashed, keep=at.id if at else None, origin=origin
+            )
         if address is not None and address != person.email:
             await _ask_for_new_address(
                 session,

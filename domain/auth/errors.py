@@ -163,6 +163,54 @@ class ProviderEmailNeedsVerification(LeadFuelError):
     title = "The provider has not verified the address"
 
 
+class MfaFactorNotFound(LeadFuelError):
+    """You have no such second factor."""
+
+    status = 404
+    slug = "mfa-factor-not-found"
+    title = "There is no such factor"
+
+
+class MfaFactorNameConflict(LeadFuelError):
+    """Another of your second factors has this name."""
+
+    status = 422
+    slug = "mfa-factor-name-conflict"
+    title = "The name is taken"
+
+
+class TooManyEnrolledMfaFactors(LeadFuelError):
+    """You have as many second factors as there can be; remove one first."""
+
+    status = 422
+    slug = "too-many-enrolled-mfa-factors"
+    title = "Too many factors"
+
+
+class MfaChallengeExpired(LeadFuelError):
+    """The challenge is too old, was met, or was tried too often; make a new one."""
+
+    status = 422
+    slug = "mfa-challenge-expired"
+    title = "The challenge is over"
+
+
+class MfaVerificationFailed(LeadFuelError):
+    """The code is wrong, too old, or was used before."""
+
+    status = 422
+    slug = "mfa-verification-failed"
+    title = "The code is no good"
+
+
+class InsufficientAal(LeadFuelError):
+    """Your account has a second factor, and this session has not shown it."""
+
+    status = 403
+    slug = "insufficient-aal"
+    title = "Show the second factor first"
+
+
 class UserNotFound(LeadFuelError):
     """There is no such user."""
 

@@ -15,7 +15,7 @@ from core.ids import UserId
 from core.settings import Settings
 from db.sessions import SERVICE, acting
 from domain import audit, users
-from domain.auth import account, asking, letters, onetime, people, seals
+from domain.auth import account, asking, factors, letters, onetime, people, seals
 from domain.auth.asking import Request
 from domain.auth.errors import EmailExists, UserAlreadyExists, UserNotFound, ValidationFailed
 from domain.auth.onetime import Kind
@@ -192,6 +192,12 @@ async def delete(session: AsyncSession, *, person: Person) -> None:
     """Erase an account: what is its own goes, the books keep its bare id."""
     async with acting(session, SERVICE):
         await users.erase(session, actor_id=None, user_id=person.id)
+
+
+async def drop_factor(session: AsyncSession, *, person: Person, factor_id: UUID, origin: Origin) -> None:
+    """Take a second factor from somebody who has lost it."""
+    await factors.drop(session, person=person, factor_id=factor_id, origin=origin)
+    await _record(session, "sign_in.factor_removed", person.id)
 
 
 def read_ban(duration: str | None) -> timedelta | None:

@@ -20,6 +20,11 @@ def base_url(settings: Settings) -> str:
     return (api.public_url or f"http://{api.host}:{api.port}").rstrip("/")
 
 
+def host(settings: Settings) -> str:
+    """The name of the front end's host, as people know the product by it."""
+    return urlsplit(site_url(settings)).hostname or "LeadFuel"
+
+
 def site_url(settings: Settings) -> str:
     """The front end."""
     return settings.sign_in.site_url or base_url(settings)

@@ -125,6 +125,8 @@ async def issue(ring: Keyring, settings: Settings, signed_in: SignedIn) -> Token
             "amr": list(session.amr),
             "session_id": str(session.id),
             "is_anonymous": False,
+            # Our own, for those who verify the token and cannot know of factors.
+            "needs_aal2": person.has_second_factor,
         },
     )
     return Tokens(access, lifetime_s, seals.seal(settings.auth, "refresh", signed_in.refresh_token_id))
@@ -160,14 +162,17 @@ async def get(session: AsyncSession, *, session_id: UUID, user_id: UserId) -> Se
     return Session(**row._mapping)  # noqa: SLF001 - SQLAlchemy's own API
 
 
-async def raise_level(session: AsyncSession, *, person: Person, at: Session, method: str) -> SignedIn:
+async def raise_level(session: AsyncSession, *, user_id: UserId, at: Session, method: str) -> SignedIn:
     """The session after a second factor was shown: a higher level, and a new pair of tokens."""
     amr = [{"method": method, "timestamp": int(clock.now().timestamp())}, *at.amr]
     await session.execute(
         text("UPDATE auth.sessions SET aal = 'aal2', amr = CAST(:amr AS jsonb) WHERE id = :id"),
         {"id": at.id, "amr": json.dumps(amr)},
     )
-    await _lock(session, session_id=at.id)
+    held = await _lock(session, session_id=at.id)
+    person = await people.get(session, user_id=user_id)
+    if held is None or held.revoked_at is not None or person is None:
+        raise SessionNotFound("Session from session_id claim in JWT does not exist")
     active = await session.scalar(
         text("SELECT id FROM auth.refresh_tokens WHERE session_id = :id AND used_at IS NULL"), {"id": at.id}
     )

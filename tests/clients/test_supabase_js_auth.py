@@ -2,6 +2,7 @@
 
 from urllib.parse import parse_qs, urlsplit
 
+import pyotp
 import pytest
 
 from tests.clients.conftest import SITE
@@ -205,3 +206,23 @@ async def test_the_service_manages_accounts(js, ann, post, live):
     for client in ("page",):
         _, error = await js("admin.listUsers", client=client)
         assert (error["status"], error["code"]) == (403, "not_admin")
+
+
+async def test_a_second_factor(js, ann):
+    data, error = await js("mfa.enroll", {"factorType": "totp", "friendlyName": "phone"})
+    assert error is None
+    assert data["totp"]["qr_code"].startswith("data:image/svg+xml;utf-8,<svg")
+    code = pyotp.TOTP(data["totp"]["secret"]).now()
+    factor = data["id"]
+    data, error = await js("mfa.challengeAndVerify", {"factorId": factor, "code": code})
+    assert error is None
+    data, error = await js("mfa.getAuthenticatorAssuranceLevel")
+    assert (data["currentLevel"], data["nextLevel"]) == ("aal2", "aal2")
+    data, error = await js("mfa.listFactors")
+    assert [one["friendly_name"] for one in data["totp"]] == ["phone"]
+    data, error = await js("mfa.challenge", {"factorId": factor})
+    assert error is None
+    _, error = await js("mfa.verify", {"factorId": factor, "challengeId": data["id"], "code": code})
+    assert (error["status"], error["code"]) == (422, "mfa_verification_failed")
+    data, error = await js("mfa.unenroll", {"factorId": factor})
+    assert (error, data["id"]) == (None, factor)

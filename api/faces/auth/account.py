@@ -43,7 +43,7 @@ async def change_user(call: Call) -> Reply:
         call.settings,
         call.services.sign_in.hasher,
         person=caller.person,
-        session_id=caller.session.id if caller.session else None,
+        at=caller.session,
         user_metadata=body.data,
         password=body.password,
         email=body.email or None,

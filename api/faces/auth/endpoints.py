@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
-from api.faces.auth import account, admin, browser, entering, mailed, public
+from api.faces.auth import account, admin, browser, entering, factors, mailed, public
 from api.faces.auth.door import Endpoint, route_handlers
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
@@ -14,5 +14,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *mailed.ENDPOINTS,
     *browser.ENDPOINTS,
     *admin.ENDPOINTS,
+    *factors.ENDPOINTS,
 )
 HANDLERS: Final[list[HTTPRouteHandler]] = route_handlers(ENDPOINTS)
