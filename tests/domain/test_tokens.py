@@ -196,11 +196,8 @@ async def test_the_public_half_is_no_secret_to_sign_with(ring, key):
 
 
 async def test_a_key_has_one_algorithm(ring, key, client_key):
-    for algorithm in ("HS384", "HS512"):
-        text = jwt.encode(
-            good(role="anon", sub=...), client_key.private * 2, algorithm, headers={"kid": client_key.kid}
-        )
-        await refused(ring, text)
+    said = good(role="anon", sub=...)
+    await refused(ring, jwt.encode(said, client_key.private, "HS384", headers={"kid": client_key.kid}))
     strong = rsa.generate_private_key(65_537, 2_048)
     await refused(ring, jwt.encode(good(), strong, "RS256", headers={"kid": key.kid}))
     other_curve = ec.generate_private_key(ec.SECP384R1())
