@@ -44,8 +44,15 @@ organizations = Table(
 
 for _name in ("domain", "name_key", "country", "region", "city", "founded_year"):
     Index(f"organizations_{_name}_idx", organizations.c[_name])
-for _name in ("alias_keys", "industries", "technologies", "keywords", "headcount_bands"):
+for _name in ("industries", "technologies", "keywords", "headcount_bands"):
     Index(f"organizations_{_name}_idx", organizations.c[_name], postgresql_using="gin")
+# An import looks up every name of a batch: a list of pending entries would be read once for each.
+Index(
+    "organizations_alias_keys_idx",
+    organizations.c.alias_keys,
+    postgresql_using="gin",
+    postgresql_with={"fastupdate": "off"},
+)
 Index(
     "organizations_name_key_trgm_idx",
     organizations.c.name_key,
