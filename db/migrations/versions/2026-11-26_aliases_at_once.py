@@ -7,7 +7,7 @@ look reads the whole list: 2.1 s for a thousand names where 3 ms are enough.
 from alembic import op
 
 revision = "b7d20c5e91f4"
-down_revision = "c41f0d2a7e10"
+down_revision = "8821207f88a1"
 branch_labels = None
 depends_on = None
 
