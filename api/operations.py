@@ -32,6 +32,7 @@ from api.services import Services
 from core.errors import LeadFuelError, NotFound
 from core.ids import UserId
 from db.sessions import ANON, SERVICE, Actor, member
+from domain import audit
 from domain.accounts import User
 from domain.api_keys import Scope
 
@@ -99,6 +100,10 @@ class Call:
     @property
     def actor(self) -> Actor:
         return ANON if self.user_or_none is None else member(self.user_or_none.id)
+
+    async def record(self, action: str, subject: str, **detail: object) -> None:
+        """Write what an administrator does into the audit log, in the transaction that does it."""
+        await audit.record(self.session, actor_id=self.user_id, action=action, subject=subject, detail=detail)
 
     @property
     def session(self) -> AsyncSession:

@@ -15,7 +15,7 @@ from cli import context
 from core.errors import NotFound
 from core.ids import UserId
 from db.sessions import SERVICE, Database
-from domain import accounts
+from domain import accounts, audit
 from domain.credits import months, movements, reconcile, statement, upkeep
 
 T = TypeVar("T")
@@ -80,12 +80,20 @@ def grant(*, email: str, amount: int, reason: str, key: str | None, as_json: boo
     """Give credits to a user."""
 
     async def give(session: AsyncSession) -> int:
+        user_id = await _user(session, email)
         entry = await movements.grant(
             session,
-            user_id=await _user(session, email),
+            user_id=user_id,
             amount=amount,
             reference=f"operator:{key or uuid4()}",
             reason=reason,
+        )
+        await audit.record(
+            session,
+            actor_id=None,
+            action="credits.granted",
+            subject=f"user:{user_id}",
+            detail={"amount": amount, "reference": entry.reference},
         )
         return entry.balance_after
 
@@ -125,7 +133,13 @@ def release(*, email: str) -> None:
     """Let an account spend again that the comparison has stopped."""
 
     async def let_go(session: AsyncSession) -> bool:
-        return await reconcile.release(session, user_id=await _user(session, email))
+        user_id = await _user(session, email)
+        released = await reconcile.release(session, user_id=user_id)
+        if released:
+            await audit.record(
+                session, actor_id=None, action="credits.released", subject=f"user:{user_id}", detail={}
+            )
+        return released
 
     click.echo("The account may spend again." if _in_transaction(let_go) else "It was not stopped.")
 

@@ -151,6 +151,7 @@ async def create_contact(call: Call, query: WaitQuery, body: ContactFields) -> C
     contact_id = await contacts.create(
         call.session, privacy=call.services.settings.privacy, values=msgspec.to_builtins(body)
     )
+    await call.record("contact.created", f"contact:{contact_id}")
     call.response_headers["Location"] = f"/v1/contacts/{contact_id}"
     wait_if_asked(call, query, "contacts", contact_id)
     return await _written(call.session, contact_id)
@@ -172,12 +173,14 @@ async def change_contact(
 ) -> ContactAnswer:
     """Sets the fields that are given; null erases one. Files do not overrule what was set here."""
     contact_id = ContactId(path.contact_id)
+    changes = msgspec.to_builtins(body)
     await contacts.update(
         call.session,
         privacy=call.services.settings.privacy,
         contact_id=contact_id,
-        changes=msgspec.to_builtins(body),
+        changes=changes,
     )
+    await call.record("contact.changed", f"contact:{contact_id}", fields=sorted(changes))
     wait_if_asked(call, query, "contacts", contact_id)
     return await _written(call.session, contact_id)
 
@@ -194,6 +197,7 @@ async def change_contact(
 async def delete_contact(call: Call, path: ContactPath, query: WaitQuery) -> None:
     """Removes the person with everything that hangs on them. A later import may bring them back."""
     await contacts.delete(call.session, contact_id=ContactId(path.contact_id))
+    await call.record("contact.removed", f"contact:{path.contact_id}")
     wait_if_asked(call, query, "contacts", path.contact_id)
 
 

@@ -134,6 +134,9 @@ async def create_import(call: Call) -> ImportAnswer:
         for seq, piece in enumerate(iter(lambda: file.read(PIECE_BYTES), b"")):
             await jobs.append_chunk(call.session, import_id=created.id, seq=seq, data=piece)
     started = await jobs.start(call.session, import_id=created.id)
+    await call.record(
+        "import.asked", f"import:{started.id}", entity=form.entity, source=form.source, dry_run=form.dry_run
+    )
     call.response_headers["Location"] = f"/v1/imports/{started.id}"
     return _answer(started)
 

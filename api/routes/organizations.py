@@ -100,6 +100,7 @@ async def create_organization(call: Call, query: WaitQuery, body: OrganizationFi
     organization_id = await organizations.create(
         call.session, privacy=call.services.settings.privacy, values=msgspec.to_builtins(body)
     )
+    await call.record("organization.created", f"organization:{organization_id}")
     call.response_headers["Location"] = f"/v1/organizations/{organization_id}"
     wait_if_asked(call, query, "organizations", organization_id)
     return await _written(call.session, organization_id)
@@ -121,12 +122,14 @@ async def change_organization(
 ) -> OrganizationAnswer:
     """Sets the fields that are given; null erases one. Files do not overrule what was set here."""
     organization_id = OrganizationId(path.organization_id)
+    changes = msgspec.to_builtins(body)
     await organizations.update(
         call.session,
         privacy=call.services.settings.privacy,
         organization_id=organization_id,
-        changes=msgspec.to_builtins(body),
+        changes=changes,
     )
+    await call.record("organization.changed", f"organization:{organization_id}", fields=sorted(changes))
     wait_if_asked(call, query, "organizations", organization_id)
     return await _written(call.session, organization_id)
 
@@ -143,6 +146,7 @@ async def change_organization(
 async def delete_organization(call: Call, path: OrganizationPath, query: WaitQuery) -> None:
     """Removes the company; its people stay, without one. A later import may bring it back."""
     await organizations.delete(call.session, organization_id=OrganizationId(path.organization_id))
+    await call.record("organization.removed", f"organization:{path.organization_id}")
     wait_if_asked(call, query, "organizations", path.organization_id)
 
 

@@ -90,3 +90,40 @@ async def test_links_lead_to_the_configured_place_whatever_the_host_is_called(ap
         for path in ("/openapi.json", "/problems", "/v1/usage", "/v1/lists", "/health/ready"):
             answer = await api.get(path, headers=forged)
             assert "evil.example" not in answer.text + str(answer.headers)
+
+
+async def test_what_administrators_do_to_records_is_written_down(admin):
+    made = (
+        await admin("POST", "/v1/contacts", json={"first_name": "Ada", "email": "ada@secret.example"})
+    ).json()
+    contact = f"/v1/contacts/{made['id']}"
+    await admin("PATCH", contact, json={"title": "CTO", "phone": None})
+    await admin("DELETE", contact)
+    company = (
+        await admin("POST", "/v1/organizations", json={"name": "Example", "domain": "a.example"})
+    ).json()
+    await admin("PATCH", f"/v1/organizations/{company['id']}", json={"website": "https://b.example"})
+    await admin("DELETE", f"/v1/organizations/{company['id']}")
+    file = {"file": ("people.csv", b"first_name,last_name\nAda,Lovelace\n")}
+    form = {"entity": "contacts", "source": "fair"}
+    assert (await admin("POST", "/v1/imports", data=form, files=file)).status_code == 202
+    answer = await admin("GET", "/v1/admin/audit", params={"actor_id": str(admin.id)})
+    entries = answer.json()["results"][::-1]
+    assert [(entry["action"], entry["subject"].split(":")[0]) for entry in entries] == [
+        ("contact.created", "contact"),
+        ("contact.changed", "contact"),
+        ("contact.removed", "contact"),
+        ("organization.created", "organization"),
+        ("organization.changed", "organization"),
+        ("organization.removed", "organization"),
+        ("import.asked", "import"),
+    ]
+    assert entries[1]["detail"] == {"fields": ["phone", "title"]}
+    # What was written is nowhere in it.
+    assert "secret.example" not in answer.text
+
+
+async def test_what_fails_leaves_no_entry(admin):
+    assert (await admin("PATCH", "/v1/contacts/2147483647", json={"title": "CTO"})).status_code == 404
+    assert (await admin("POST", "/v1/contacts", json={"email": "no address"})).status_code == 422
+    assert (await admin("GET", "/v1/admin/audit")).json()["results"] == []

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from core import clock
 from core.ids import UserId
 from core.settings import BadSetting, DatabaseSettings
-from db.sessions import ANON, SERVICE, Database, driver_connection, member
+from db.sessions import ANON, SERVICE, SIGN_IN, Database, acting, driver_connection, member
 from embedded.stack import admin_url
 from tests.db.world import make_contact, make_user
 
@@ -124,6 +124,20 @@ async def test_a_savepoint_and_what_follows_a_repeated_begin_keep_the_actor(db):
         assert (await who(again))[1] == user
         await again.commit()
         assert (await who(again))[1] == user
+
+
+async def test_who_acts_as_another_is_who_they_were_before(db):
+    async with db.transaction(SERVICE) as session:
+        async with acting(session, SIGN_IN):
+            async with acting(session, SERVICE):
+                assert (await who(session))[0] == "service_role"
+            assert (await who(session))[0] == "auth_admin"
+        assert (await who(session))[0] == "service_role"
+    with pytest.raises(ZeroDivisionError):
+        async with db.transaction(SERVICE) as session, acting(session, SIGN_IN):
+            raise ZeroDivisionError
+    async with db.transaction(SERVICE) as session:
+        assert (await who(session))[0] == "service_role"
 
 
 async def test_the_login_itself_may_do_nothing(single):
