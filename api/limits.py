@@ -80,6 +80,9 @@ class Limiter:
         self._memory: Storage = MemoryStorage()
         self._paused_until = 0.0
         self._is_down = False
+        # Who has used up a minute, and until when: they cost nothing any more.
+        self._over: dict[tuple[str, str], Standing] = {}
+        self._over_in: int = -1
         self._wall_clock = wall_clock
         self._monotonic = monotonic
 
@@ -91,8 +94,21 @@ class Limiter:
     def counted_by(self) -> CountedBy:
         return "process" if self._redis is None or self._monotonic() < self._paused_until else "redis"
 
+    def known_over(self, *, who: str, route: str) -> Standing | None:
+        """Where somebody stands who has been over the limit in this minute already; nobody is asked."""
+        if self._over_in != int(self._wall_clock() // WINDOW_S):
+            self._over_in = int(self._wall_clock() // WINDOW_S)
+            self._over.clear()
+        return self._over.get((who, route))
+
     async def hit(self, *, who: str, route: str) -> Standing:
         """Count one request; a `Standing` with `used` above `limit` has to be refused."""
+        standing = await self._hit(who, route)
+        if standing.used > standing.limit and self.known_over(who=who, route=route) is None:
+            self._over[who, route] = standing
+        return standing
+
+    async def _hit(self, who: str, route: str) -> Standing:
         key, resets_in_s = self._key(who, route)
         if (redis := self._usable_redis()) is not None:
             try:

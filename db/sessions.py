@@ -5,6 +5,7 @@ as anybody but their actor: every transaction, a repeated one included, begins w
 claims. They are local to the transaction, so a pooled connection carries nothing over to its next user.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,13 +14,16 @@ from typing import Any, Final, Literal
 
 import asyncpg
 from sqlalchemy import Connection, PoolProxiedConnection, event, text
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, SessionTransaction
 
 from core import clock
 from core.ids import UserId
+from core.logs import get_logger
 from core.settings import BadSetting, DatabaseSettings
 from db.connections import make_engine
+
+log = get_logger(__name__)
 
 SEARCH_PATH: Final = "app, public, extensions"
 _SETTINGS: Final = "leadfuel.settings"
@@ -64,6 +68,7 @@ class Database:
         self._engine = make_engine(settings.url, pool_size=settings.pool_size)
         # Shares the pool; a transaction of it begins with its isolation level, at no further cost.
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        self._endings: set[asyncio.Task[None]] = set()
         self._session = async_sessionmaker(
             sync_session_class=_ActingSession, expire_on_commit=False, autoflush=False
         )
@@ -102,19 +107,28 @@ class Database:
         wanted = _with_clock(self._settings_of(actor, statement_timeout_s))
         calls = ", ".join(f"set_config('{name}', {_literal(value)}, true)" for name, value in wanted.items())
         mode = "READ ONLY" if read_only else "READ WRITE"
-        async with self._engine.connect() as connection:
+        connection = await self._engine.connect()
+        try:
             driver = _driver(await connection.get_raw_connection())
-            try:
-                await driver.execute(f"BEGIN {mode}; SELECT {calls}")
-                yield driver
+            await driver.execute(f"BEGIN {mode}; SELECT {calls}")
+            yield driver
+            if not read_only:
                 await driver.execute("COMMIT")
-            except BaseException as error:
-                if not await _rolled_back(driver, error):
-                    # Whatever state it is in, nobody else gets this connection.
-                    await connection.invalidate()
-                if isinstance(error, asyncpg.InterfaceError):
-                    raise ConnectionError(str(error)) from error
-                raise
+        except BaseException as error:
+            if not await _rolled_back(connection, error):
+                # Whatever state it is in, nobody else gets this connection.
+                await connection.invalidate()
+            await connection.close()
+            if isinstance(error, asyncpg.InterfaceError):
+                raise ConnectionError(str(error)) from error
+            raise
+        if read_only:
+            # Nothing can be lost any more, so nobody waits for the end of it.
+            ending = asyncio.create_task(_end(connection, driver))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+        else:
+            await connection.close()
 
     async def fetch(self, actor: Actor, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         """The rows of one reading statement, in a read-only transaction of its own as `actor`."""
@@ -142,6 +156,7 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
+        await asyncio.gather(*self._endings, return_exceptions=True)
         await self._engine.dispose()
 
 
@@ -182,7 +197,20 @@ def _driver(raw: PoolProxiedConnection) -> asyncpg.Connection:
     return driver
 
 
-async def _rolled_back(driver: asyncpg.Connection, error: BaseException) -> bool:
+async def _end(connection: AsyncConnection, driver: asyncpg.Connection) -> None:
+    """End a transaction that has only read, and give its connection back."""
+    try:
+        await driver.execute("COMMIT")
+    except BaseException as error:
+        await connection.invalidate()
+        if not isinstance(error, Exception):
+            raise
+        log.warning("a connection broke off after it had answered", exc_info=True)
+    finally:
+        await connection.close()
+
+
+async def _rolled_back(connection: AsyncConnection, error: BaseException) -> bool:
     """Whether a failed transaction could be ended in order, so that its connection is as good as before.
 
     After a cancellation or an error of the driver's own nothing is known, and nothing is waited for.
@@ -190,7 +218,7 @@ async def _rolled_back(driver: asyncpg.Connection, error: BaseException) -> bool
     if not isinstance(error, Exception) or isinstance(error, asyncpg.InterfaceError | OSError):
         return False
     try:
-        await driver.execute("ROLLBACK")
+        await _driver(await connection.get_raw_connection()).execute("ROLLBACK")
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         return False
     return True

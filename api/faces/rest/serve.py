@@ -105,8 +105,18 @@ async def _answer(request: Request[Any, Any, Any]) -> Answer:
     if len(request.scope["query_string"]) > MAX_URL_BYTES:
         raise errors.url_too_long(MAX_URL_BYTES)
     services: Services = request.app.state.services
-    actor = await admit(request, services, route="rest")
-    call = _Call(request, services, actor, await services.catalogue.get())
+    admission = await admit(request, services, route="rest")
+    try:
+        if request.method not in _READS:
+            await admission.counting
+        return await _routed(_Call(request, services, admission.actor, await services.catalogue.get()))
+    finally:
+        # Whatever came of it, who asks too often hears that.
+        await admission.counting
+
+
+async def _routed(call: "_Call") -> Answer:
+    request = call.request
     match [part for part in request.scope["path"].split("/") if part]:
         case []:
             raise errors.no_root()
