@@ -43,8 +43,8 @@ HOME: Final = ROOT / ".leadfuel" / "bench-rest"
 RESULTS: Final = Path(__file__).parent / "results" / "rest.md"
 DATABASE: Final = "bench_rest"
 CONNECTIONS: Final = 8
-ROUNDS: Final = 2_000
-SECONDS: Final = 8.0
+ROUNDS: Final = 1_000
+SECONDS: Final = 6.0
 GOAL: Final = 2.0
 
 # name -> query, and how its total is counted
