@@ -20,6 +20,7 @@ from domain.auth.asking import Request
 from domain.auth.errors import EmailExists, UserAlreadyExists, UserNotFound, ValidationFailed
 from domain.auth.onetime import Kind
 from domain.auth.people import PERSON, Origin, Person
+from domain.exports import keeping
 
 MAX_PAGE: Final = 1_000
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -188,10 +189,15 @@ async def want_address(session: AsyncSession, *, person: Person, address: str) -
     )
 
 
-async def delete(session: AsyncSession, *, person: Person) -> None:
-    """Erase an account: what is its own goes, the books keep its bare id."""
+async def delete(session: AsyncSession, *, person: Person) -> list[str]:
+    """Erase an account: what is its own goes, the books keep its bare id.
+
+    The names of its exports' files, to be removed from the store once that is committed.
+    """
     async with acting(session, SERVICE):
+        files = await keeping.files_of(session, user_id=person.id)
         await users.erase(session, actor_id=None, user_id=person.id)
+    return files
 
 
 async def drop_factor(session: AsyncSession, *, person: Person, factor_id: UUID, origin: Origin) -> None:

@@ -1,5 +1,6 @@
 """Accounts as the service key manages them: `/admin/users`, `/admin/generate_link`, `/invite`."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
@@ -12,6 +13,7 @@ from domain.auth import managing, passwords, people
 from domain.auth.errors import EmailExists, UserNotFound, ValidationFailed
 from domain.auth.managing import MAX_PAGE, Link, LinkType
 from domain.auth.people import Person
+from domain.exports import store
 
 _PAGE_SIZE: Final = 50
 _MAX_PAGES: Final = 10_000
@@ -100,7 +102,11 @@ async def change_user(call: Call) -> Reply:
 async def delete_user(call: Call) -> Reply:
     await call.require_service()
     async with call.database.transaction(SIGN_IN) as session:
-        await managing.delete(session, person=await managing.show(session, user_id=call.path_id()))
+        person = await managing.show(session, user_id=call.path_id())
+        files = await managing.delete(session, person=person)
+    kept = store.store_of(call.settings)
+    for name in files:
+        await asyncio.to_thread(kept.remove, name)
     return Reply({})
 
 
