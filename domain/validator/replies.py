@@ -80,12 +80,16 @@ def enhanced_code(reply: Reply, address: str) -> str | None:
 def masked(text: str, address: str) -> str:
     """The text without the address and whatever else looks like one, for logs and for reading."""
     local, _, domain = address.partition("@")
-    bare = _ADDRESS_LIKE.sub("<address>", text)
-    bare = re.sub(rf"(?i)(?<![\w.-]){re.escape(domain)}(?![\w-])", "<domain>", bare)
-    word = re.escape(local)
-    # The local part alone only where it is quoted or named: "user" in "user unknown" is a word of its own.
-    bare = re.sub(rf"(?i)([<\"'(\[]){word}([>\"')\]])", r"\1address\2", bare)
-    bare = re.sub(rf"(?i)(:\s+){word}(?=\s|$|[.,;:])", r"\1<address>", bare)
+    lower = text.lower()
+    bare = _ADDRESS_LIKE.sub("<address>", text) if "@" in text else text
+    # Most replies echo nothing, and a pattern of its own for each address costs more than the talk.
+    if domain.lower() in lower:
+        bare = re.sub(rf"(?i)(?<![\w.-]){re.escape(domain)}(?![\w-])", "<domain>", bare)
+    if local.lower() in lower:
+        word = re.escape(local)
+        # The local part alone only where it is quoted or named: "user" in "user unknown" is a word.
+        bare = re.sub(rf"(?i)([<\"'(\[]){word}([>\"')\]])", r"\1address\2", bare)
+        bare = re.sub(rf"(?i)(:\s+){word}(?=\s|$|[.,;:])", r"\1<address>", bare)
     return bare[:MAX_TEXT]
 
 

@@ -4,6 +4,7 @@ MX in the order of preference, ties shuffled; without MX the domain's own addres
 The addresses found here are the ones that are connected to. What the DNS failed to say is no finding.
 """
 
+import asyncio
 import random
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -113,14 +114,13 @@ class Resolver:
         hosts: list[Host] = []
         left = MAX_ADDRESSES
         has_failed = has_refused = False
-        for name in names[:MAX_HOSTS]:
-            if not left:
-                break
-            try:
-                found = await self._numbers(name)
-            except DnsFailed:
+        numbers = await asyncio.gather(*map(self._numbers, names[:MAX_HOSTS]), return_exceptions=True)
+        for name, found in zip(names, numbers, strict=False):
+            if isinstance(found, DnsFailed):
                 has_failed = True
                 continue
+            if isinstance(found, BaseException):
+                raise found
             allowed = tuple(address for address in found if may_connect(address, self._allowed))[:left]
             has_refused = has_refused or len(allowed) < len(found)
             left -= len(allowed)
@@ -134,17 +134,16 @@ class Resolver:
         return Route((), records, implicit=implicit, problem=problem, is_proved=is_proved, ttl_s=ttl_s)
 
     async def _numbers(self, name: str) -> list[IP]:
-        found: list[IP] = []
-        failure: DnsFailed | None = None
-        for kind in ("A", "AAAA"):
-            try:
-                found += [read_ip(text) for _, text in (await self._ask(name, kind)).records]
-            except NoSuchDomain:
-                break
-            except DnsFailed as error:
-                failure = error
-        if failure is not None and not found:
-            raise failure
+        """The numbers of a host, IPv4 first; none when there is no such name."""
+        answers = await asyncio.gather(self._ask(name, "A"), self._ask(name, "AAAA"), return_exceptions=True)
+        found = [
+            read_ip(text) for answer in answers if isinstance(answer, _Answer) for _, text in answer.records
+        ]
+        for answer in answers:
+            if isinstance(answer, DnsFailed) and found:
+                continue
+            if isinstance(answer, BaseException) and not isinstance(answer, NoSuchDomain):
+                raise answer
         return list(dict.fromkeys(found))
 
     async def _ask(self, name: str, kind: str) -> _Answer:
