@@ -13,6 +13,7 @@ from core.errors import Invalid
 from core.ids import ContactId
 from core.settings import Settings
 from db.sessions import SERVICE, Database
+from domain.emails import outcomes
 from domain.finder import evidence, find, store
 from domain.finder.learning import Figures
 from domain.finder.model import Model
@@ -111,7 +112,13 @@ def learn(*, companies: int, changed: bool, as_json: bool) -> None:
     async def run() -> tuple[Model, Figures] | None:
         database = Database(settings.database)
         try:
-            return await store.learn(database, settings.validator, limit=companies, only_changed=changed)
+            return await store.learn(
+                database,
+                settings.validator,
+                limit=companies,
+                only_changed=changed,
+                live=outcomes.live_figures,
+            )
         finally:
             await database.close()
 
@@ -125,19 +132,25 @@ def learn(*, companies: int, changed: bool, as_json: bool) -> None:
 @emails.command()
 @as_json_option
 def accuracy(*, as_json: bool) -> None:
-    """Show how good each learned version was on addresses that had been held back from it."""
+    """Show how good answers are: by what users report, and each learned version on addresses held back."""
     settings = context.require_database(context.load_settings())
 
-    async def run() -> list[tuple[int, str, dict[str, Any]]]:
+    async def run() -> tuple[dict[str, Any], list[tuple[int, str, dict[str, Any]]]]:
         database = Database(settings.database)
         try:
             async with database.transaction(SERVICE, read_only=True) as session:
+                live = await outcomes.live_figures(session)
                 kept = await store.history(session)
         finally:
             await database.close()
-        return [(version, at.isoformat(timespec="minutes"), figures) for version, at, figures in kept]
+        return live, [(version, at.isoformat(timespec="minutes"), figures) for version, at, figures in kept]
 
-    _print_figures(context.run(run()), as_json=as_json)
+    live, versions = context.run(run())
+    if as_json:
+        click.echo(json.dumps({"live": live, "versions": _plain(versions)}, indent=1))
+        return
+    _print_live(live)
+    _print_figures(versions, as_json=False)
 
 
 @emails.command()
@@ -204,8 +217,7 @@ async def _find(settings: Settings, query: evidence.Query, *, asks: bool) -> fin
 
 def _print_figures(versions: list[tuple[int, str, dict[str, Any]]], *, as_json: bool) -> None:
     if as_json:
-        plain = [{"version": version, "learned_at": at, **figures} for version, at, figures in versions]
-        click.echo(json.dumps(plain, indent=1))
+        click.echo(json.dumps(_plain(versions), indent=1))
         return
     table = Table(
         "version", "learned", "trials", "first right", "in three", "Brier", "ECE", "at 80 % or more"
@@ -213,4 +225,27 @@ def _print_figures(versions: list[tuple[int, str, dict[str, Any]]], *, as_json: 
     for version, at, figures in versions:
         shares = (figures[name] for name in ("accuracy_at_1", "accuracy_at_3", "brier", "ece", "covered"))
         table.add_row(str(version), at, str(figures["trials"]), *(f"{share:.3f}" for share in shares))
+    context.console().print(table)
+
+
+def _plain(versions: list[tuple[int, str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [{"version": version, "learned_at": at, **figures} for version, at, figures in versions]
+
+
+def _print_live(live: dict[str, Any]) -> None:
+    """What users have reported: the reliability of confidence, then shares that arrived by group."""
+    if not live["reports"]:
+        click.echo("Nobody has reported yet what became of an address (POST /v1/emails/report).")
+        return
+    click.echo(
+        f"{live['reports']} reports; of {live['searches']} found addresses {live['arrived']:.1%} arrived,"
+        f" Brier {live['brier']:.3f}, ECE {live['ece']:.3f}"
+    )
+    table = Table("", "reports", "said", "arrived")
+    for row in live["reliability"]:
+        said, right = f"{row['confidence']:.3f}", f"{row['right']:.3f}"
+        table.add_row(f"confidence from {row['from']:.1f}", f"{row['count']:.0f}", said, right)
+    for name in ("by_source", "by_pattern", "by_verdict"):
+        for group, row in live[name].items():
+            table.add_row(f"{name[3:]}: {group}", f"{row['reports']:.0f}", "", f"{row['arrived']:.3f}")
     context.console().print(table)

@@ -13,8 +13,9 @@ from api.routes.records import RecordId
 from core.errors import Invalid, NotFound
 from core.ids import ContactId
 from domain.credits.errors import OutOfCredits, SpendingFrozen
-from domain.emails import checks, requests, searches
+from domain.emails import checks, outcomes, requests, searches
 from domain.emails.checks import NotToBeProcessed
+from domain.emails.outcomes import NothingToReport, Outcome
 from domain.emails.requests import Kind as RequestKind
 from domain.emails.requests import Request, State
 from domain.finder.evidence import Query, Suppressed
@@ -120,6 +121,21 @@ class RequestAnswer(Answer):
     finished_at: datetime | None
     validation: VerdictAnswer | None
     finding: FoundAnswer | None
+
+
+class EmailReport(Form, frozen=True):
+    """Of a request by its `id`, or of the latest one that was answered with this `email`."""
+
+    outcome: Outcome
+    id: UUID | None = None
+    email: Annotated[str, Meta(min_length=3, max_length=320)] | None = None
+
+
+class EmailOutcome(Answer):
+    """The request it is about, and what is noted of it."""
+
+    id: UUID
+    outcome: Outcome
 
 
 _ASKING: Final = (Invalid, OutOfCredits, SpendingFrozen)
@@ -234,6 +250,32 @@ async def show_email_request(call: Call, path: EmailPath) -> RequestAnswer:
     )
 
 
+@operation(
+    "POST",
+    "/v1/emails/report",
+    tag="E-mails",
+    summary="Report what became of an address",
+    session="service",
+    errors=(Invalid, NotFound, NothingToReport),
+    example={"email": "anna@example.com", "outcome": "bounced"},
+)
+async def report_email(call: Call, body: EmailReport) -> EmailOutcome:
+    """Whether mail to an address that you have found or checked here arrived, bounced or was replied to. The
+    first word about a request counts: it measures how sure answers may be.
+    """
+    if (body.id is None) == (body.email is None):
+        message = "Give either id or email."
+        raise Invalid(message, errors=[{"path": "id", "message": message}])
+    noted = await outcomes.report(
+        call.session,
+        user_id=call.user_id,
+        request_id=body.id,
+        email=body.email,
+        outcome=body.outcome,
+    )
+    return EmailOutcome(id=noted.request_id, outcome=noted.outcome)
+
+
 async def check(call: Call, body: CheckRequest) -> VerdictAnswer:
     """The check of every face."""
     services = call.services
@@ -286,4 +328,5 @@ OPERATIONS: Final[list[Operation]] = [
     show_email_request,
     validate_email_function,
     email_finder_function,
+    report_email,
 ]

@@ -50,6 +50,13 @@ email_requests = Table(
     Column("error", Text),
     created_at(),
     timestamp("finished_at", default=False),
+    Column("outcome", Text),
+    timestamp("reported_at", default=False),
+)
+Index(
+    "email_requests_reported_at_idx",
+    email_requests.c.reported_at,
+    postgresql_where=text("outcome IS NOT NULL"),
 )
 Index(
     "email_requests_due_idx",

@@ -1,7 +1,7 @@
 """Models in the database: each learning is a version, and the newest is the one that answers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -28,6 +28,8 @@ ANEW_EVERY: Final = timedelta(days=30)
 Learning = Callable[[Sequence[Company]], tuple[Model, Figures]]
 # Runs a learning aside, for it keeps a processor busy for minutes.
 Aside = Callable[[Learning, Sequence[Company]], Awaitable[tuple[Model, Figures]]]
+# How answers have done in the world so far.
+Live = Callable[[AsyncSession], Awaitable[Mapping[str, Any]]]
 
 
 async def learn(
@@ -37,11 +39,12 @@ async def learn(
     limit: int = MAX_COMPANIES,
     only_changed: bool = False,
     aside: Aside = asyncio.to_thread,
+    live: Live | None = None,
 ) -> tuple[Model, Figures] | None:
     """Learn from the catalogue and keep what was learned; reading and writing are two transactions.
 
     With `only_changed` the newest version is moved on by the companies whose addresses have changed since;
-    None when there are none.
+    None when there are none. What `live` tells is kept with the figures, so that it can be seen over time.
     """
     async with db.transaction(SERVICE, read_only=True) as session:
         before = await newest(session) if only_changed else Model()
@@ -54,11 +57,14 @@ async def learn(
     learning_of = partial(learning.refine, before) if since is not None else learning.learn
     model, figures = await aside(learning_of, companies)
     async with db.transaction(SERVICE) as session:
-        version = await save(session, model, figures, is_whole=since is None)
+        more = {"whole": since is None} | ({"live": await live(session)} if live is not None else {})
+        version = await save(session, model, figures.as_json() | more)
     return replace(model, version=version), figures
 
 
-async def learn_when_due(db: Database, settings: ValidatorSettings, *, aside: Aside) -> int | None:
+async def learn_when_due(
+    db: Database, settings: ValidatorSettings, *, aside: Aside, live: Live | None = None
+) -> int | None:
     """Learn what has changed if a day has passed, or everything after a month; the new version, if any.
 
     Two processes that find it due at once both learn, which does no harm. An installation without known
@@ -80,11 +86,11 @@ async def learn_when_due(db: Database, settings: ValidatorSettings, *, aside: As
     if not row.known or (row.last is not None and now - row.last < LEARN_EVERY):
         return None
     only_changed = row.whole is not None and now - row.whole < ANEW_EVERY
-    learned = await learn(db, settings, only_changed=only_changed, aside=aside)
+    learned = await learn(db, settings, only_changed=only_changed, aside=aside, live=live)
     return learned[0].version if learned is not None else None
 
 
-async def save(session: AsyncSession, model: Model, figures: Figures, *, is_whole: bool = True) -> int:
+async def save(session: AsyncSession, model: Model, figures: Mapping[str, Any]) -> int:
     """Keep a model as the newest version; the oldest ones go."""
     found = await session.execute(
         text(
@@ -93,7 +99,7 @@ async def save(session: AsyncSession, model: Model, figures: Figures, *, is_whol
         ),
         {
             "model": orjson.dumps(model.as_json()).decode(),
-            "figures": orjson.dumps(figures.as_json() | {"whole": is_whole}).decode(),
+            "figures": orjson.dumps(figures).decode(),
         },
     )
     version: int = found.scalar_one()

@@ -13,11 +13,17 @@ from typing import Any, Final, Protocol
 from uuid import uuid4
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+from core.logs import get_logger
 from core.settings import ValidatorSettings
+
+log = get_logger(__name__)
 
 BREAKER_FIRST_S: Final = 1_800.0
 BREAKER_LONGEST_S: Final = 6 * 3_600.0
+# A block so long after the last one is a first one.
+FORGIVEN_AFTER_S: Final = 24 * 3_600.0
 # A pace that was halved comes back after this time without another complaint.
 SLOW_FOR_S: Final = 600.0
 _SLOWEST: Final = 1 / 16
@@ -110,6 +116,8 @@ class LocalLimits:
         now = time.monotonic()
         state = self._state(group, now)
         if state.open_until <= now:
+            if state.open_until + FORGIVEN_AFTER_S < now:
+                state.open_for_s = 0.0
             state.open_for_s = min(max(state.open_for_s * 2, BREAKER_FIRST_S), BREAKER_LONGEST_S)
             state.open_until = now + state.open_for_s
 
@@ -152,6 +160,7 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 if tonumber(redis.call('HGET', KEYS[1], 'open_until') or 0) > now then return end
 local before = tonumber(redis.call('HGET', KEYS[1], 'open_for') or 0)
+if tonumber(redis.call('HGET', KEYS[1], 'open_until') or 0) + tonumber(ARGV[3]) < now then before = 0 end
 local open_for = math.min(math.max(before * 2, tonumber(ARGV[1])), tonumber(ARGV[2]))
 redis.call('HSET', KEYS[1], 'open_for', open_for, 'open_until', now + open_for)
 redis.call('PEXPIRE', KEYS[1], 86400000)
@@ -159,7 +168,10 @@ redis.call('PEXPIRE', KEYS[1], 86400000)
 
 
 class RedisLimits:
-    """The limits that all workers share. A lease ends by itself when its holder dies."""
+    """The limits that all workers share. A lease ends by itself when its holder dies.
+
+    With Redis out of reach each process keeps to the limits by itself.
+    """
 
     def __init__(
         self, redis: "Redis", settings: ValidatorSettings, *, prefix: str = "leadfuel:smtp:"
@@ -167,6 +179,7 @@ class RedisLimits:
         self._redis = redis
         self._prefix = prefix
         self._settings = settings
+        self._own = LocalLimits(settings)
         self._take: Any = redis.register_script(_TAKE)
         self._slow: Any = redis.register_script(_SLOW)
         self._trip: Any = redis.register_script(_TRIP)
@@ -174,24 +187,43 @@ class RedisLimits:
     async def take(self, group: str, lease: str) -> float:
         settings = self._settings
         lease_ms = int((settings.total_timeout_s + 5) * 1000)
-        said, wait_ms = await self._take(
-            keys=self._keys(group),
-            args=[lease, max(settings.connections_per_group, 1), max(settings.per_minute, 1), lease_ms],
-        )
+        try:
+            said, wait_ms = await self._take(
+                keys=self._keys(group),
+                args=[lease, max(settings.connections_per_group, 1), max(settings.per_minute, 1), lease_ms],
+            )
+        except RedisError as error:
+            _warn(error)
+            return await self._own.take(group, lease)
         if said < 0:
             raise Held(wait_ms / 1000, is_blocked=True)
         return float(wait_ms) / 1000
 
     async def give_back(self, group: str, lease: str) -> None:
-        await self._redis.zrem(self._keys(group)[1], lease)
+        await self._own.give_back(group, lease)
+        try:
+            await self._redis.zrem(self._keys(group)[1], lease)
+        except RedisError as error:
+            _warn(error)
 
     async def slow_down(self, group: str) -> None:
-        await self._slow(keys=self._keys(group)[:1], args=[_SLOWEST, int(SLOW_FOR_S * 1000)])
+        try:
+            await self._slow(keys=self._keys(group)[:1], args=[_SLOWEST, int(SLOW_FOR_S * 1000)])
+        except RedisError as error:
+            _warn(error)
+            await self._own.slow_down(group)
 
     async def trip(self, group: str) -> None:
-        await self._trip(
-            keys=self._keys(group)[:1], args=[int(BREAKER_FIRST_S * 1000), int(BREAKER_LONGEST_S * 1000)]
-        )
+        times = [int(seconds * 1000) for seconds in (BREAKER_FIRST_S, BREAKER_LONGEST_S, FORGIVEN_AFTER_S)]
+        try:
+            await self._trip(keys=self._keys(group)[:1], args=times)
+        except RedisError as error:
+            _warn(error)
+            await self._own.trip(group)
 
     def _keys(self, group: str) -> list[str]:
         return [f"{self._prefix}{{{group}}}:state", f"{self._prefix}{{{group}}}:slots"]
+
+
+def _warn(error: RedisError) -> None:
+    log.warning("the shared limits do not answer; this process keeps its own", error=str(error)[:200])

@@ -9,7 +9,7 @@ from typing import Final
 from core.logs import get_logger
 from core.settings import Settings
 from db.sessions import Database
-from domain.emails import requests, working
+from domain.emails import outcomes, requests, working
 from domain.finder import store
 from domain.finder.learning import Company, Figures
 from domain.finder.model import Model
@@ -76,7 +76,9 @@ async def _learn(settings: Settings, db: Database, stop: asyncio.Event) -> None:
     while not stop.is_set():
         await rest(stop, LEARN_EVERY_S)
         if not stop.is_set():
-            version = await store.learn_when_due(db, settings.validator, aside=_in_a_process)
+            version = await store.learn_when_due(
+                db, settings.validator, aside=_in_a_process, live=outcomes.live_figures
+            )
             if version is not None:
                 log.info("patterns of addresses were learned", version=version)
 

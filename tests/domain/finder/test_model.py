@@ -1,11 +1,14 @@
 """What the finder believes: names in all their spellings, evidence in any order."""
 
 import random
+import re
 import unicodedata
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.finder.learning import (
     Company,
@@ -221,3 +224,24 @@ def test_trials_of_the_same_belief_are_measured_together():
     [(belief, share, number)] = isotonic([wrong] * 100 + [right] * 300)
     assert (belief, number) == (0.5, 400)
     assert share == pytest.approx(0.75, abs=0.01)
+
+
+@given(
+    st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=40),
+    st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=40),
+)
+@settings(max_examples=60, deadline=None)
+def test_property_19_every_candidate_is_a_plain_local_part(first, last):
+    try:
+        found = candidates(believe(Model(), []), Name(first, "", last))
+    except BadName:
+        return
+    assert all(re.fullmatch(r"[a-z]+(?:[._-][a-z]+)*", candidate.local) for candidate in found)
+    assert all(len(candidate.local) <= 64 for candidate in found)
+
+
+def test_property_18_the_same_evidence_is_the_same_answer():
+    samples = [Sample(Name("Anna", "", "Keller"), "akeller"), Sample(Name("Jan", "", "Beck"), "jbeck")]
+    names = [("Nora", "", "Lind"), ("Jürgen", "", "Müller"), ("Karl-Heinz", "", "van der Berg")]
+    for name in names:
+        assert best(samples, name) == best(list(samples), name)

@@ -99,6 +99,19 @@ async def test_redis_out_of_reach_is_a_miss(a_free_port):
     assert await cache.get("k") is None
 
 
+async def test_with_redis_out_of_reach_each_process_keeps_to_the_limits(a_free_port):
+    limits = RedisLimits(Redis(host="127.0.0.1", port=a_free_port), SETTINGS)
+    assert await limits.take("g", "1") == 0
+    assert await limits.take("g", "2") == 0
+    assert await limits.take("g", "3") > 0
+    await limits.give_back("g", "1")
+    assert await limits.take("g", "3") == 0
+    await limits.slow_down("g")
+    await limits.trip("g")
+    with pytest.raises(Held):
+        await limits.take("g", "4")
+
+
 @pytest.fixture
 def a_free_port():
     import socket  # noqa: PLC0415

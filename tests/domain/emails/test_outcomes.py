@@ -1,0 +1,84 @@
+"""What users report of addresses: noted once, given back where it is due, counted against what was said."""
+
+import pytest
+
+from core.errors import NotFound
+from db.sessions import SERVICE
+from domain.emails import outcomes
+from domain.emails.outcomes import NothingToReport
+from domain.finder import store
+from tests.lab.servers import OK, MailServer
+
+
+@pytest.fixture
+def report(office):
+    async def tell(outcome, *, request_id=None, email=None, user_id=None):
+        async with office.db.transaction(SERVICE) as session:
+            return await outcomes.report(
+                session,
+                user_id=user_id or office.user_id,
+                request_id=request_id,
+                email=email,
+                outcome=outcome,
+            )
+
+    return tell
+
+
+@pytest.fixture
+def live(office):
+    async def read():
+        async with office.db.transaction(SERVICE, read_only=True) as session:
+            return await outcomes.live_figures(session)
+
+    return read
+
+
+async def test_the_first_word_counts(office, lab, fritz, report):
+    await lab.domain("corp-lab.com", MailServer({"flange": OK}))
+    found = await office.look(contact_id=fritz)
+    assert (await report("bounced", request_id=found.request.id)).outcome == "bounced"
+    assert (await report("replied", request_id=found.request.id)).outcome == "bounced"
+
+
+async def test_a_report_by_address_is_about_the_latest_answer_with_it(office, lab, report):
+    await lab.domain("corp-lab.com", MailServer({"anna": OK}))
+    await office.check("anna@corp-lab.com")
+    latest = await office.check("anna@corp-lab.com")
+    told = await report("replied", email=" Anna@corp-lab.com")
+    assert told.request_id == latest.request.id
+
+
+async def test_what_cannot_be_reported(office, lab, report, make_user):
+    await lab.domain("corp-lab.com", MailServer())
+    nothing = await office.look(first_name="Nora", last_name="Lind", domain="corp-lab.com")
+    with pytest.raises(NothingToReport):
+        await report("bounced", request_id=nothing.request.id)
+    with pytest.raises(NotFound):
+        await report("bounced", email="nobody@corp-lab.com")
+    checked = await office.check("anna@corp-lab.com")
+    with pytest.raises(NotFound):
+        await report("bounced", request_id=checked.request.id, user_id=await make_user())
+
+
+async def test_reports_measure_what_was_said(office, lab, fritz, report, live):
+    assert (await live())["reports"] == 0
+    await lab.domain("corp-lab.com", MailServer(other=OK))
+    people = [("Nora", "Lind"), ("Otto", "Berg"), ("Paul", "Horn"), ("Rosa", "Witt")]
+    for place, (first, last) in enumerate(people):
+        found = await office.look(first_name=first, last_name=last, domain="corp-lab.com")
+        await report("bounced" if place == 0 else "replied", request_id=found.request.id)
+    await lab.domain("good-lab.com", MailServer({"anna": OK}))
+    checked = await office.check("anna@good-lab.com")
+    await report("delivered", request_id=checked.request.id)
+    told = await live()
+    assert (told["reports"], told["searches"], told["arrived"]) == (5, 4, 0.75)
+    assert told["by_source"] == {"pattern, server takes all": {"reports": 4.0, "arrived": 0.75}}
+    assert told["by_pattern"] == {"flast": {"reports": 4.0, "arrived": 0.75}}
+    assert told["by_verdict"] == {"safe": {"reports": 1.0, "arrived": 1.0}}
+    [row] = told["reliability"]
+    assert told["ece"] == pytest.approx(abs(row["confidence"] - 0.75))
+    await store.learn(office.db, office.settings.validator, live=outcomes.live_figures)
+    async with office.db.transaction(SERVICE, read_only=True) as session:
+        [(_, _, figures)] = await store.history(session)
+    assert figures["live"]["reports"] == 5
