@@ -15,6 +15,8 @@ import time
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache, partial
+from itertools import product
 from typing import Any
 
 from domain.demo import generate
@@ -173,7 +175,72 @@ def _held(companies: Iterable[Company]) -> Iterator[tuple[Sample, list[Sample]]]
             yield company.samples[place], others[: (0, 1, 3, 12)[place]]
 
 
-def measure(name: str, companies: list[Company]) -> dict[str, Any]:
+# ---- what could be reached at all ----
+
+_MIXTURES = ((1.0, 4 / 6), (0.85, 1 / 6), (0.6, 1 / 6))
+_SURNAME_WAYS = (("joined", 0.4), ("hyphen", 0.2), ("last", 0.2), ("bare", 0.2))
+_GIVEN_WAYS = (("first", 0.5), ("joined", 0.25), ("hyphen", 0.25))
+
+
+def ceiling(companies: list[Company], step: int) -> dict[str, float]:
+    """The accuracy of one who knows how the hidden market was made, five unknown patterns included, and sees
+    the same known addresses: nobody can be better. On every `step`-th company, for it takes its time.
+    """
+    hits: Counter[str] = Counter()
+    trials: Counter[str] = Counter()
+    for company in companies[::step]:
+        for held, others in _held([company]):
+            group = "0" if not others else "1" if len(others) == 1 else "2-4" if len(others) < 5 else "5+"
+            is_right = _best_guess(company.country or "", others, held.name) == held.local
+            for name in ("all", group):
+                trials[name] += 1
+                hits[name] += is_right
+    return {name: hits[name] / trials[name] for name in sorted(trials)}
+
+
+def _best_guess(country: str, others: list[Sample], name: Name) -> str | None:
+    score: Counter[str] = Counter()
+    patterns = list(_PATTERNS.values())
+    total = sum(weight for weight, _ in patterns)
+    shares = [weight / total for weight, _ in patterns]
+    for chance, rendered in _habits(country):
+        target = rendered(name)
+        fits = [
+            [made in (sample.local, sample.local.rstrip("0123456789")) for made in rendered(sample.name)]
+            for sample in others
+        ]
+        for mixture, how_often in _MIXTURES:
+            seconds = range(len(shares)) if mixture < 1 else (0,)
+            for first, second in product(range(len(shares)), seconds):
+                odds = chance * how_often * shares[first] * (shares[second] if mixture < 1 else 1.0)
+                for fit in fits:
+                    odds *= 0.97 * (mixture * fit[first] + (1 - mixture) * fit[second]) + 1e-3
+                score[target[first]] += odds * mixture
+                score[target[second]] += odds * (1 - mixture)
+    taken = {sample.local for sample in others}
+    for local, _ in score.most_common():
+        for numbered in (local, f"{local}2"):
+            if numbered not in taken:
+                return numbered
+    return None
+
+
+def _habits(country: str) -> Iterator[tuple[float, Any]]:
+    """How companies of a country spell names, each with its probability."""
+    share = {"DE": 0.8, "SE": 0.2}.get(country, 0.05)
+    spellings = ((True, share), (False, 1 - share))
+    for (written_out, a), (surname, b), (given, c) in product(spellings, _SURNAME_WAYS, _GIVEN_WAYS):
+        yield a * b * c, partial(_all_patterns, given_way=given, surname_way=surname, written_out=written_out)
+
+
+@cache
+def _all_patterns(name: Name, *, given_way: str, surname_way: str, written_out: bool) -> tuple[str, ...]:
+    f = _part(name.first, given_way, written_out=written_out)
+    s = _part(name.last, surname_way, written_out=written_out)
+    return tuple(pattern(f, s) for _, pattern in _PATTERNS.values())
+
+
+def measure(name: str, companies: list[Company], *, ceiling_step: int = 0) -> dict[str, Any]:
     random.Random(7).shuffle(companies)
     half = len(companies) // 2
     started = time.process_time()
@@ -194,7 +261,19 @@ def measure(name: str, companies: list[Company]) -> dict[str, Any]:
     found |= {"market": name, "companies": len(companies), "concentration": model.concentration}
     found["learning_addresses_per_s"] = sum(len(c.samples) for c in companies[:half]) / learned_s
     found["candidates_per_s"] = _speed(model, companies[half:])
+    found["baseline_by_samples"] = _by_samples(held)
+    if ceiling_step:
+        found["ceiling"] = ceiling(companies[half:], ceiling_step)
     return found
+
+
+def _by_samples(held: list[tuple[Sample, list[Sample]]]) -> dict[str, float]:
+    """The better baseline by the number of known addresses."""
+    groups: dict[str, list[bool]] = defaultdict(list)
+    for sample, others in held:
+        group = "0" if not others else "1" if len(others) == 1 else "2-4" if len(others) < 5 else "5+"
+        groups[group].append(_baseline_majority(sample, others) == sample.local)
+    return {name: sum(some) / len(some) for name, some in sorted(groups.items())}
 
 
 def _speed(model: Model, companies: list[Company]) -> float:
@@ -220,11 +299,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--companies", type=int, default=2_000)
     parser.add_argument("--contacts", type=int, default=20_000)
+    parser.add_argument(
+        "--ceiling",
+        type=int,
+        default=0,
+        help="also what could be reached, by every so many-th company",
+    )
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     results = [
         measure("demo", demo_market(1, args.companies, args.contacts)),
-        measure("hidden", hidden_market(1, args.companies)),
+        measure("hidden", hidden_market(1, args.companies), ceiling_step=args.ceiling),
     ]
     if args.json:
         json.dump(results, sys.stdout, indent=1)
@@ -236,6 +321,10 @@ def main() -> None:
         for group, row in [*found["by_samples"].items(), *found["by_class"].items()]:
             first, three = row["accuracy_at_1"], row["accuracy_at_3"]
             print(f"    {group:14} {row['trials']:6.0f}  @1 {first:.3f}  @3 {three:.3f}")
+        for group, first in found["baseline_by_samples"].items():
+            print(f"    majority, {group:4} known     @1 {first:.3f}")
+        for group, first in found.get("ceiling", {}).items():
+            print(f"    ceiling, {group:4} known      @1 {first:.3f}")
         for row in found["reliability"]:
             said, right = row["confidence"], row["right"]
             print(f"    from {row['from']:.1f} {row['count']:6.0f}  said {said:.3f}  right {right:.3f}")

@@ -5,6 +5,7 @@ says nothing to whoever reads it, and a value can be recognised without being ke
 """
 
 from collections.abc import Collection, Iterable
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -50,6 +51,10 @@ async def add(
             "reason": reason,
         },
     )
+    if kind in _FORGETS:
+        # What was asked and answered about them goes, too; that it was asked stays in the ledger.
+        for statement in _FORGETS[kind]:
+            await session.execute(text(statement), {"value": value.lower()})
     return row.first() is not None
 
 
@@ -63,3 +68,26 @@ async def suppressed(session: AsyncSession, marks: Iterable[Mark]) -> set[Mark]:
         {"hashes": [mark for _, mark in wanted]},
     )
     return {(kind, bytes(mark)) for kind, mark in rows} & set(wanted)
+
+
+def _forgetting(of: str) -> tuple[str, ...]:
+    """Statements that delete logs and requests whose address, by the SQL of the part compared, is :value."""
+    statements = []
+    for kind, table, column in (
+        ("validate", "email_validation_logs", "email"),
+        ("find", "email_finder_logs", "output_email"),
+    ):
+        logs = f"FROM {table} WHERE {of.format(column)} = :value"
+        logged = f"log_id IN (SELECT id {logs})"
+        statements += [
+            # One that still waits ends when its turn comes, and gives back what was set aside.
+            f"DELETE FROM email_requests WHERE due_at IS NULL AND kind = '{kind}' AND {logged}",  # noqa: S608
+            f"DELETE {logs}",
+        ]
+    return tuple(statements)
+
+
+_FORGETS: Final[dict[Kind, tuple[str, ...]]] = {
+    "email": _forgetting("lower({})"),
+    "domain": _forgetting("split_part(lower({}), '@', 2)"),
+}

@@ -137,7 +137,8 @@ async def settle(
             if mine is None:
                 return await requests.get(session, user_id=request.user_id, request_id=request.id)
             settled = await _settle(session, trade, mine, outcome)
-            if is_late and settled.state == "done":
+            # The rows of a job are looked at together; nobody wants a letter for each.
+            if is_late and settled.state == "done" and settled.job_id is None:
                 await trade.announce(session, settled, outcome)
             return settled
     except OutOfCredits as error:
@@ -145,13 +146,15 @@ async def settle(
         raise
 
 
-async def fail(db: Database, request: Request, *, error: str) -> None:
-    """End a request that cannot be answered; it costs nothing."""
+async def fail(db: Database, request: Request, *, error: str, forgets: bool = False) -> None:
+    """End a request that cannot be answered; it costs nothing. `forgets`: nor is kept whom it was about."""
     async with db.transaction(SERVICE) as session:
         mine = await requests.hold(session, request)
         if mine is not None:
             await give_back(session, mine.hold_id, why=error)
             await requests.close(session, mine, state="failed", error=error)
+            if forgets:
+                await requests.blot(session, mine)
 
 
 async def give_back(session: AsyncSession, hold_id: UUID | None, *, why: str) -> None:

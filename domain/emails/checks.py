@@ -25,6 +25,7 @@ from domain.validator.caches import lifetime_s
 from domain.validator.syntax import Address, BadAddress, cache_key, read_address
 from domain.validator.validate import Validator
 from domain.validator.verdict import Verdict, as_cached, from_json, unfinished
+from domain.webhooks import announcing
 
 SOURCE: Final = "validator"
 # What a caller is told of a request that the worker goes on with.
@@ -142,7 +143,23 @@ class Checks:
         await tell_contacts(session, self.settings.privacy, address, outcome.answer)
 
     async def announce(self, session: AsyncSession, request: Request, outcome: Outcome) -> None:
-        """Nobody listens."""
+        verdict: Verdict = outcome.answer
+        await announcing.announce(
+            session,
+            user_id=request.user_id,
+            kind="email.validated",
+            event_id=f"email.validated:{request.id}",
+            payload={
+                "id": str(request.id),
+                "email": verdict.input,
+                "is_reachable": verdict.is_reachable,
+                "status": verdict.status,
+                "sub_status": verdict.sub_status,
+                "score": verdict.score,
+                "checked_at": verdict.checked_at.isoformat(),
+                "credits": request.credits,
+            },
+        )
 
 
 def _outcome(verdict: Verdict) -> Outcome:

@@ -214,6 +214,11 @@ async def close(
     )
 
 
+async def blot(session: AsyncSession, request: Request) -> None:
+    """Forget whom a request was about."""
+    await _update(session, request, "input = '{}', subject = NULL")
+
+
 async def holds_of_subject(session: AsyncSession, request: Request) -> Sequence[UUID]:
     """Holds still open for the same subject of the same user, the request's own first."""
     found = await session.scalars(

@@ -29,6 +29,7 @@ from domain.imports import merge
 from domain.marks import keyed_hash
 from domain.validator.validate import Validator
 from domain.validator.verdict import Verdict
+from domain.webhooks import announcing
 
 SOURCE: Final = "finder"
 # The same answer about the same person is not paid for twice within this time.
@@ -171,7 +172,22 @@ class Searches:
         await _tell_contact(session, self.settings.privacy, outcome.contact_id, outcome.answer)
 
     async def announce(self, session: AsyncSession, request: Request, outcome: Outcome) -> None:
-        """Nobody listens."""
+        answer: Answer = outcome.answer
+        await announcing.announce(
+            session,
+            user_id=request.user_id,
+            kind="email.found",
+            event_id=f"email.found:{request.id}",
+            payload={
+                "id": str(request.id),
+                "contact_id": outcome.contact_id,
+                "status": answer.status,
+                "email": answer.email,
+                "confidence": round(answer.confidence, 4),
+                "email_status": answer.email_status,
+                "credits": request.credits,
+            },
+        )
 
     async def _case(self, session: AsyncSession, request: Request) -> evidence.Case:
         return await evidence.gather(

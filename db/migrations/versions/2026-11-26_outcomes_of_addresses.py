@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "6c1f0e9a4d12"
-down_revision = "c41f0d2a7e10"
+down_revision = "b7d20c5e91f4"
 branch_labels = None
 depends_on = None
 

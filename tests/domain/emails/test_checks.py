@@ -245,7 +245,8 @@ async def test_somebody_who_objects_meanwhile_is_not_asked_about_again(office, l
     await office.after(minutes=7)
     assert server.connections == 1
     [request] = await office.requests()
-    assert request.state == "failed"
+    assert (request.state, request.input, request.subject) == ("failed", {}, None)
+    assert await office.logs() == []
     assert await office.balance() == before
 
 
@@ -285,3 +286,44 @@ async def test_property_20_a_log_row_has_the_whole_verdict(office, lab):
         "can_connect_smtp", "is_deliverable", "is_catch_all", "has_full_inbox", "is_disabled",
     }  # fmt: skip
     assert set(kept["smtp_reply"]) == {"stage", "code", "enhanced", "text", "host"}
+
+
+async def test_who_objects_is_forgotten_in_the_logs(office, lab):
+    await lab.domain("corp-lab.com", MailServer({"anna": OK, "bob": OK}))
+    await office.check("Anna@corp-lab.com")
+    await office.check("bob@corp-lab.com")
+
+    async def object_to(kind, value):
+        async with office.db.transaction(SERVICE) as session:
+            await suppressions.add(
+                session, privacy=office.settings.privacy, kind=kind, value=value, reason="objection"
+            )
+
+    await object_to("email", "anna@corp-lab.com")
+    assert [log.email for log in await office.logs()] == ["bob@corp-lab.com"]
+    assert [request.subject for request in await office.requests()] == ["bob@corp-lab.com"]
+    await object_to("domain", "corp-lab.com")
+    assert await office.logs() == []
+    assert await office.requests() == []
+    assert await office.books_agree()
+
+
+async def test_webhooks_hear_of_answers_that_came_later_and_of_no_others(office, lab):
+    await office.rows(
+        "INSERT INTO webhooks (user_id, url, kinds, enabled) VALUES"
+        " (:me, 'https://hooks.example.com/x', '{email.validated}', true) RETURNING 1"
+    )
+    await lab.domain("corp-lab.com", MailServer({"anna": OK}))
+    await lab.domain("grey-lab.com", MailServer(greylist(lambda _: UNKNOWN)))
+    await office.check("anna@corp-lab.com")
+    later = await office.check("bob@grey-lab.com")
+    heard = "SELECT kind, event_id, payload FROM webhook_deliveries"
+    assert await office.rows(heard) == []
+    await office.after(minutes=7)
+    [(kind, event_id, payload)] = await office.rows(heard)
+    assert (kind, event_id) == ("email.validated", f"email.validated:{later.request.id}")
+    assert (payload["email"], payload["is_reachable"], payload["credits"]) == (
+        "bob@grey-lab.com",
+        "invalid",
+        1,
+    )
