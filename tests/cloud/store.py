@@ -234,6 +234,10 @@ class Store:
         self.tell("customer.subscription.updated", sub)
         return invoice
 
+    def refuse_cards(self, sub_id):
+        """From now on the bank refuses."""
+        self.get(sub_id)["refuses"] = True
+
     def end(self, sub_id):
         """The subscription is over."""
         sub = self.get(sub_id)
