@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import TypeVar
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from cli import context
 from core.errors import NotFound
 from core.ids import UserId
 from db.sessions import SERVICE, Database
-from domain import accounts, audit
+from domain import accounts, audit, reports
 from domain.credits import months, movements, reconcile, statement, upkeep
 
 T = TypeVar("T")
@@ -142,6 +143,22 @@ def release(*, email: str) -> None:
         return released
 
     click.echo("The account may spend again." if _in_transaction(let_go) else "It was not stopped.")
+
+
+@credits_.command()
+@as_json_option
+def bounces(*, as_json: bool) -> None:
+    """What users have reported of addresses, by the source that an address came from."""
+    found = _in_transaction(reports.by_source)
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in found]))
+        return
+    table = Table("source", "addresses", "bounced", "replied", "credits given back")
+    for each in found:
+        table.add_row(
+            each.source, str(each.addresses), str(each.bounced), str(each.replied), str(each.refunded)
+        )
+    context.console().print(table)
 
 
 async def _user(session: AsyncSession, email: str) -> UserId:

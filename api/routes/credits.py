@@ -3,21 +3,25 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Final
+from uuid import UUID
 
 from msgspec import Meta
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import csvfile
 from api.operations import Call, Download, Operation, operation
 from api.routes.records import ContactPath, RecordId
 from core.errors import LeadFuelError, NotFound
-from core.ids import UserId
+from core.ids import ContactId, UserId
 from core.prices import CREDITS, Action, RevealField
 from db.sessions import SERVICE, Database
-from domain import unlocks
-from domain.credits import months, statement
+from domain import reports, unlocks
+from domain.credits import months, operators, statement
 from domain.credits.books import Kind
 from domain.credits.errors import OutOfCredits, SpendingFrozen
+from domain.credits.operators import DailyLimit
 from domain.paging import MAX_CURSOR_LENGTH, BadCursor
+from domain.reports import NotUnlocked
 from search.request import Form
 from search.response import Answer
 
@@ -94,8 +98,18 @@ class Account(Answer):
     monthly_credits: int
 
 
-class LedgerQuery(Form, frozen=True):
+class LedgerFilter(Form, frozen=True):
     """Which movements."""
+
+    kind: Kind | None = None
+    action: Action | None = None
+    contact_id: RecordId | None = None
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class LedgerQuery(LedgerFilter, frozen=True):
+    """Which movements, page by page."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Lines on a page")] = 100
     cursor: (
@@ -104,10 +118,6 @@ class LedgerQuery(Form, frozen=True):
         ]
         | None
     ) = None
-    kind: Kind | None = None
-    contact_id: RecordId | None = None
-    since: Annotated[datetime, Meta(tz=True)] | None = None
-    until: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class Movement(Answer):
@@ -123,6 +133,33 @@ class Movement(Answer):
     contact_id: int | None
     contact_name: str | None
     reason: str | None
+
+
+class AdminCredits(Form, frozen=True):
+    user_id: UUID
+    credits: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
+    reason: Annotated[str, Meta(min_length=3, max_length=500, pattern=r"\S")]
+
+
+class AdminCreditsAnswer(Answer):
+    user_id: UUID
+    credits: int
+    balance: int
+
+
+class Report(Form, frozen=True):
+    """`email` is the address that was written to; without it the one that is shown now."""
+
+    outcome: reports.Outcome
+    email: Annotated[str, Meta(min_length=3, max_length=320)] | None = None
+
+
+class ReportAnswer(Answer):
+    """`because` says why credits were given back or not."""
+
+    outcome: reports.Outcome
+    refunded: int
+    because: str
 
 
 class Ledger(Answer):
@@ -222,6 +259,59 @@ async def list_prices(call: Call) -> Prices:  # noqa: ARG001
 
 
 @operation(
+    "POST",
+    "/v1/admin/credits",
+    tag="Administration",
+    summary="Give or take credits",
+    access="admin",
+    session="service",
+    status=201,
+    errors=(NotFound, DailyLimit, OutOfCredits),
+    example={"user_id": "6f9619ff-8b86-4011-b42d-00c04fc964ff", "credits": 100, "reason": "An apology"},
+    idempotent=True,
+)
+async def change_credits(call: Call, body: AdminCredits) -> AdminCreditsAnswer:
+    """Gives when `credits` is positive and takes when it is negative, as many as there are. The reason
+    stands in the ledger for the user to read, and the deed in the audit log. There is a limit for a day.
+    """
+    entry = await operators.change(
+        call.session,
+        limit=call.services.settings.billing.admin_credits_per_day,
+        actor_id=call.user_id,
+        user_id=UserId(body.user_id),
+        credits_=body.credits,
+        reason=body.reason,
+        reference=call.reference,
+    )
+    return AdminCreditsAnswer(user_id=body.user_id, credits=entry.delta, balance=entry.balance_after)
+
+
+@operation(
+    "POST",
+    "/v1/contacts/{contact_id}/report",
+    tag="Credits",
+    summary="Report what became of an address",
+    session="service",
+    errors=(NotFound, NotUnlocked),
+    example={"outcome": "bounced"},
+)
+async def report_contact(call: Call, path: ContactPath, body: Report) -> ReportAnswer:
+    """A bounce within 30 days of unlocking gives the credits back, once, and counts against the source of the
+    address; a reply counts for it. Beyond a fifth of what you have unlocked in 30 days, credits are not given
+    back by themselves.
+    """
+    told = await reports.report(
+        call.session,
+        privacy=call.services.settings.privacy,
+        user_id=call.user_id,
+        contact_id=ContactId(path.contact_id),
+        email=body.email,
+        outcome=body.outcome,
+    )
+    return ReportAnswer(outcome=told.outcome, refunded=told.refunded, because=told.because)
+
+
+@operation(
     "GET",
     "/v1/credits/ledger",
     tag="Credits",
@@ -231,7 +321,7 @@ async def list_prices(call: Call) -> Prices:  # noqa: ARG001
 )
 async def show_ledger(call: Call, query: LedgerQuery) -> Ledger:
     """In pages, the newest first; each with the balance after it."""
-    page = await _page(call, query, limit=query.limit, cursor=query.cursor)
+    page = await _page(call.session, call.user_id, query, limit=query.limit, cursor=query.cursor)
     return Ledger(results=[_movement(line) for line in page.lines], cursor=page.cursor)
 
 
@@ -242,35 +332,38 @@ async def show_ledger(call: Call, query: LedgerQuery) -> Ledger:
     summary="Every movement, for a spreadsheet",
     media_type="text/csv",
 )
-async def download_ledger(call: Call) -> str:
-    """The whole ledger as CSV, the newest first."""
+async def download_ledger(call: Call, query: LedgerFilter) -> str:
+    """The ledger as CSV, all of it or what the parameters ask for, the newest first."""
     return Download(  # type: ignore[return-value]
-        rows=_csv(call.services.database, call.user_id),
+        rows=_csv(call.services.database, call.user_id, query),
         media_type="text/csv; charset=utf-8",
         filename="credits.csv",
     )
 
 
-async def _page(call: Call, query: LedgerQuery, *, limit: int, cursor: str | None) -> statement.Page:
+async def _page(
+    session: AsyncSession, user_id: UserId, query: LedgerFilter, *, limit: int, cursor: str | None
+) -> statement.Page:
     return await statement.ledger(
-        call.session,
-        user_id=call.user_id,
+        session,
+        user_id=user_id,
         limit=limit,
         cursor=cursor,
         kinds=[query.kind] if query.kind else [],
+        action=query.action,
         contact_id=query.contact_id,
         since=query.since,
         until=query.until,
     )
 
 
-async def _csv(database: Database, user_id: UserId) -> AsyncIterator[bytes]:
+async def _csv(database: Database, user_id: UserId, query: LedgerFilter) -> AsyncIterator[bytes]:
     columns = ("id", "at", "kind", "action", "what", "credits", "balance_after", "contact_id", "reason")
     yield csvfile.rows([columns])
     cursor: str | None = None
     while True:
         async with database.transaction(SERVICE, read_only=True) as session:
-            page = await statement.ledger(session, user_id=user_id, limit=1_000, cursor=cursor)
+            page = await _page(session, user_id, query, limit=1_000, cursor=cursor)
         yield csvfile.rows(
             ["" if (cell := getattr(line, name)) is None else str(cell) for name in columns]
             for line in page.lines
@@ -318,6 +411,8 @@ OPERATIONS: Final[list[Operation]] = [
     unlock_contacts,
     show_credits,
     list_prices,
+    change_credits,
+    report_contact,
     show_ledger,
     download_ledger,
 ]

@@ -67,6 +67,7 @@ from db.models.lists import (
 from db.models.organizations import organizations
 from db.models.outbox import outbox
 from db.models.privacy import suppressions
+from db.models.reports import contact_reports
 from db.models.signing import signing_keys
 from db.models.sources import contact_sources, organization_sources, sources
 from db.models.validator import email_validation_logs
@@ -90,6 +91,7 @@ __all__ = [
     "billing_prices",
     "billing_subscriptions",
     "company_fanout",
+    "contact_reports",
     "contact_sources",
     "contacts",
     "credit_grants",

@@ -91,6 +91,13 @@ credit_ledger = Table(
 )
 Index("credit_ledger_user_id_idx", credit_ledger.c.user_id, credit_ledger.c.id)
 
+Index(
+    "credit_ledger_actor_id_idx",
+    credit_ledger.c.actor_id,
+    credit_ledger.c.created_at,
+    postgresql_where=text("actor_id IS NOT NULL"),
+)
+
 credit_grants = Table(
     "credit_grants",
     metadata,

@@ -108,6 +108,7 @@ async def ledger(
     limit: int,
     cursor: str | None = None,
     kinds: Sequence[Kind] = (),
+    action: str | None = None,
     contact_id: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -124,6 +125,7 @@ async def ledger(
                 WHERE user_id = :user_id
                   AND id < coalesce(CAST(:before AS bigint), 9223372036854775807)
                   AND (CAST(:kinds AS text[]) IS NULL OR kind = ANY(:kinds))
+                  AND (CAST(:action AS text) IS NULL OR action = :action)
                   AND (CAST(:contact_id AS integer) IS NULL OR contact_id = :contact_id)
                   AND (CAST(:since AS timestamptz) IS NULL OR created_at >= :since)
                   AND (CAST(:until AS timestamptz) IS NULL OR created_at < :until)
@@ -137,6 +139,7 @@ async def ledger(
             "user_id": user_id,
             "before": before,
             "kinds": list(kinds) or None,
+            "action": action,
             "contact_id": contact_id,
             "since": since,
             "until": until,

@@ -28,7 +28,7 @@ async def stripe():
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def selling(api_settings, stripe):
     billing = BillingSettings(
         stripe_key="sk_test_x",
@@ -39,14 +39,25 @@ def selling(api_settings, stripe):
     return replace(api_settings, billing=billing)
 
 
+@pytest.fixture(scope="module")
+async def client(selling, run_app):
+    async with run_app(create_app(selling)) as opened:
+        yield opened
+
+
 @pytest.fixture
-async def shop(db, selling, run_app, ann, owner, clean_database, run_outbox):
+async def door(client, selling, clean_database):
+    """The installation as Stripe sees it."""
+    return Shop(None, client, selling, None)
+
+
+@pytest.fixture
+async def shop(db, client, selling, ann, owner, clean_database, run_outbox):
     """Ann at an installation that sells; `hear` delivers what has happened at Stripe and acts upon it."""
     await owner.execute("UPDATE app.plans SET monthly_credits = 0 WHERE id = 'free'")
     async with open_cloud(selling.billing) as cloud:
         await prices.sync(db, cloud, selling.billing)
-    async with run_app(create_app(selling)) as client:
-        yield Shop(replace(ann, api=client), client, selling, run_outbox)
+    yield Shop(replace(ann, api=client), client, selling, run_outbox)
     async with db.transaction(SERVICE) as session:
         assert await reconcile.differences(session) == []
 
@@ -193,8 +204,7 @@ async def test_28_an_upgrade_whose_answer_is_lost_is_settled_by_its_invoice(shop
 
 
 async def test_28_a_checkout_that_is_asked_for_again_is_the_same(shop, stripe):
-    headers = {"Idempotency-Key": "one order"}
-    headers["Idempotency-Key"] = "one-order"
+    headers = {"Idempotency-Key": "one-order"}
     await stripe.lose("/v1/checkout/sessions", times=3)
     first = await shop.ann("POST", "/v1/billing/checkout", json={"pack": "pack-100"}, headers=headers)
     assert first.status_code == 503
@@ -204,21 +214,22 @@ async def test_28_a_checkout_that_is_asked_for_again_is_the_same(shop, stripe):
     assert len(set((await stripe.asked("/v1/checkout/sessions"))[-4:])) == 1
 
 
-@pytest.mark.parametrize(
-    "body, status",
-    [
-        ({}, 422),
-        ({"pack": "pack-100", "plan": "pro"}, 422),
-        ({"pack": "pack-7"}, 404),
-        ({"plan": "free"}, 404),
-        ({"pack": "pack-100", "price_cents": 1}, 422),
-        ({"pack": "pack-100", "credits": 10_000}, 422),
-        ({"pack": "pack-100", "user_id": "x"}, 422),
-        ({"pack": "../../etc"}, 422),
-    ],
-)
-async def test_32_what_cannot_be_ordered_is_refused(shop, body, status):
-    assert (await shop.ann("POST", "/v1/billing/checkout", json=body)).status_code == status
+UNORDERED = [
+    ({}, 422),
+    ({"pack": "pack-100", "plan": "pro"}, 422),
+    ({"pack": "pack-7"}, 404),
+    ({"plan": "free"}, 404),
+    ({"pack": "pack-100", "price_cents": 1}, 422),
+    ({"pack": "pack-100", "credits": 10_000}, 422),
+    ({"pack": "pack-100", "user_id": "x"}, 422),
+    ({"pack": "../../etc"}, 422),
+]
+
+
+async def test_32_what_cannot_be_ordered_is_refused(shop):
+    for body, status in UNORDERED:
+        answer = await shop.ann("POST", "/v1/billing/checkout", json=body)
+        assert answer.status_code == status, body
 
 
 async def test_who_has_bought_nothing_has_nothing_to_manage(shop):
@@ -251,9 +262,9 @@ EVENT = json.dumps(
 
 
 @pytest.mark.parametrize("path", [HOOK, SHORT])
-async def test_04_either_secret_is_good_while_one_takes_the_others_place(shop, path):
+async def test_04_either_secret_is_good_while_one_takes_the_others_place(door, path):
     both = sign(EVENT, secret="whsec_other") + "," + sign(EVENT, secret=ROLLED).split(",")[1]
-    assert (await shop.post(EVENT, path=path, header=both)).status_code == 200
+    assert (await door.post(EVENT, path=path, header=both)).status_code == 200
 
 
 FORGED = {
@@ -271,69 +282,65 @@ FORGED = {
 }
 
 
-@pytest.mark.parametrize("how", FORGED)
-async def test_01_and_03_what_is_not_signed_with_our_secret_now_is_refused(shop, rows, how):
-    header = FORGED[how]
-    answer = await shop.client.post(
-        HOOK, content=EVENT, headers={"stripe-signature": header.encode("latin-1")}
-    )
-    assert answer.status_code == 400
-    assert answer.json()["code"] == "bad-webhook-signature"
+async def test_01_and_03_what_is_not_signed_with_our_secret_now_is_refused(door, rows):
+    for how, header in FORGED.items():
+        given = {"stripe-signature": header.encode("latin-1")}
+        answer = await door.client.post(HOOK, content=EVENT, headers=given)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad-webhook-signature"), how
     assert await rows("SELECT id FROM app.billing_events") == []
-    assert await rows("SELECT count FROM app.billing_cursors WHERE name = 'refused'") == [(1,)]
+    assert await rows("SELECT count FROM app.billing_cursors WHERE name = 'refused'") == [(len(FORGED),)]
 
 
-async def test_02_what_was_altered_is_refused(shop, rows):
+async def test_02_what_was_altered_is_refused(door, rows):
     header = sign(EVENT)
-    assert (await shop.post(EVENT + b" ", header=header)).status_code == 400
-    assert (await shop.post(EVENT.replace(b"ann", b"bob"), header=header)).status_code == 400
+    assert (await door.post(EVENT + b" ", header=header)).status_code == 400
+    assert (await door.post(EVENT.replace(b"ann", b"bob"), header=header)).status_code == 400
     redated = header.replace("t=", "t=1")
-    assert (await shop.post(EVENT, header=redated)).status_code == 400
+    assert (await door.post(EVENT, header=redated)).status_code == 400
     assert await rows("SELECT id FROM app.billing_events") == []
 
 
 @pytest.mark.parametrize("seconds", [-60, 60])
-async def test_03_a_clock_that_is_a_minute_off_does_no_harm(shop, seconds):
-    assert (await shop.post(EVENT, at=int(time.time()) + seconds)).status_code == 200
+async def test_03_a_clock_that_is_a_minute_off_does_no_harm(door, seconds):
+    assert (await door.post(EVENT, at=int(time.time()) + seconds)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"[]",
-        b"null",
-        b'"x"',
-        b"17",
-        b"{}",
-        b"",
-        b"{",
-        b"\xff\xfe",
-        b'{"id": "\xff"}',
-        b"[" * 5_000 + b"]" * 5_000,
-        b'{"id":1,"object":"event","type":"x","created":1}',
-        b'{"id":"evt","object":"event","type":"x","created":1e400}',
-        b'{"id":"evt","object":"event","type":"x","created":-1}',
-        b'{"id":"evt","object":"event","type":"x","created":99999999999999}',
-        b'{"id":"evt","object":"event","type":"x\\u0000","created":1}',
-        b'{"id":"evt","object":"event","type":"x","created":1,"data":' + b'{"a":' * 900 + b"1" + b"}" * 901,
-    ],
-)
-async def test_05_what_is_signed_and_no_event_is_refused_in_words(shop, rows, raw):
-    answer = await shop.post(raw)
-    assert 400 <= answer.status_code < 500 or answer.status_code == 200
-    if answer.status_code != 200:
+NO_EVENTS = [
+    b"[]",
+    b"null",
+    b'"x"',
+    b"17",
+    b"{}",
+    b"",
+    b"{",
+    b"\xff\xfe",
+    b'{"id": "\xff"}',
+    b"[" * 5_000 + b"]" * 5_000,
+    b'{"id":1,"object":"event","type":"x","created":1}',
+    b'{"id":"evt","object":"event","type":"x","created":1e400}',
+    b'{"id":"evt","object":"event","type":"x","created":-1}',
+    b'{"id":"evt","object":"event","type":"x","created":99999999999999}',
+    b'{"id":"evt","object":"event","type":"x\\u0000","created":1}',
+    b'{"id":"evt","object":"event","type":"x","created":1,"data":' + b'{"a":' * 900 + b"1" + b"}" * 901,
+]
+
+
+async def test_05_what_is_signed_and_no_event_is_refused_in_words(door, rows):
+    for raw in NO_EVENTS:
+        answer = await door.post(raw)
+        assert answer.status_code == 400, raw[:80]
         assert answer.json()["code"] in {"bad-event", "bad-webhook-signature"}
-        assert await rows("SELECT id FROM app.billing_events") == []
+    assert await rows("SELECT id FROM app.billing_events") == []
 
 
-async def test_what_is_huge_is_refused_before_it_is_read(shop, rows):
-    answer = await shop.client.post(HOOK, content=b"x" * 1_048_577, headers={"stripe-signature": "t=1,v1=0"})
+async def test_what_is_huge_is_refused_before_it_is_read(door, rows):
+    answer = await door.client.post(HOOK, content=b"x" * 1_048_577, headers={"stripe-signature": "t=1,v1=0"})
     assert answer.status_code == 413
     assert await rows("SELECT id FROM app.billing_events") == []
 
 
-async def test_06_unknown_kinds_and_the_newer_kind_are_kept_and_nothing_follows(shop, rows):
-    assert (await shop.post(EVENT)).status_code == 200
+async def test_06_unknown_kinds_and_the_newer_kind_are_kept_and_nothing_follows(door, rows):
+    assert (await door.post(EVENT)).status_code == 200
     thin = {
         "id": "evt_2",
         "object": "v2.core.event",
@@ -342,7 +349,7 @@ async def test_06_unknown_kinds_and_the_newer_kind_are_kept_and_nothing_follows(
         "livemode": False,
         "related_object": {"id": "cus_1", "type": "customer"},
     }
-    assert (await shop.post(json.dumps(thin).encode())).status_code == 200
+    assert (await door.post(json.dumps(thin).encode())).status_code == 200
     assert await rows("SELECT id, state FROM app.billing_events ORDER BY id") == [
         ("evt_1", "ignored"),
         ("evt_2", "ignored"),
@@ -350,14 +357,14 @@ async def test_06_unknown_kinds_and_the_newer_kind_are_kept_and_nothing_follows(
     assert await rows("SELECT id FROM app.outbox") == []
 
 
-async def test_nobody_s_address_is_kept(shop, rows):
-    await shop.post(EVENT)
+async def test_nobody_s_address_is_kept(door, rows):
+    await door.post(EVENT)
     ((payload,),) = await rows("SELECT payload FROM app.billing_events")
     assert "ann@example.com" not in json.dumps(payload)
 
 
-async def test_07_a_replay_is_answered_the_same_and_stored_once(shop, rows):
-    answers = await asyncio.gather(*(shop.post(EVENT) for _ in range(50)))
+async def test_07_a_replay_is_answered_the_same_and_stored_once(door, rows):
+    answers = await asyncio.gather(*(door.post(EVENT) for _ in range(50)))
     assert {answer.status_code for answer in answers} == {200}
     assert len(await rows("SELECT id FROM app.billing_events")) == 1
 
