@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "7a40c1d2e503"
-down_revision = "c41f0d2a7e10"
+down_revision = "8821207f88a1"
 branch_labels = None
 depends_on = None
 

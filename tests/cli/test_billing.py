@@ -1,0 +1,78 @@
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from cli import context
+from cli.main import leadfuel
+from core.settings import BillingSettings
+from db.sessions import SERVICE
+from domain.billing import inbox
+from tests.cloud.process import stripe_process
+
+EVENT = {
+    "id": "evt_1",
+    "object": "event",
+    "type": "invoice.paid",
+    "created": 1_700_000_000,
+    "livemode": True,
+    "data": {"object": {"id": "in_1", "object": "invoice", "customer_email": "ann@example.com"}},
+}
+
+
+@pytest.fixture
+async def billing(settings):
+    async with stripe_process() as stripe:
+        yield BillingSettings(stripe_key="sk_test_x", webhook_secrets="whsec_x", stripe_url=stripe.url)
+
+
+@pytest.fixture
+async def run_cli(settings, billing, monkeypatch, clean_database):
+    monkeypatch.setattr(context, "load_settings", lambda: replace(settings, billing=billing))
+
+    async def run(*arguments):
+        return await asyncio.to_thread(CliRunner().invoke, leadfuel, ["billing", *arguments])
+
+    return run
+
+
+async def test_prices_are_checked_made_and_then_the_same(run_cli, owner):
+    missing = await run_cli("sync", "--check")
+    assert (missing.exit_code, "pack pack-100: missing" in missing.output) == (1, True)
+    for outcome in ("made", "same"):
+        done = await run_cli("sync", "--json")
+        assert done.exit_code == 0, done.output
+        assert {each["outcome"] for each in json.loads(done.output)} == {outcome}
+    await owner.execute("UPDATE app.credit_packs SET price_cents = 2000 WHERE id = 'pack-100'")
+    assert "pack pack-100: other amount" in (await run_cli("sync", "--check")).output
+    assert "pack pack-100: made" in (await run_cli("sync")).output
+    assert await owner.fetch(
+        "SELECT amount_cents, is_active FROM app.billing_prices WHERE pack_id = 'pack-100' ORDER BY 1"
+    ) == [(1_900, False), (2_000, True)]
+    caught = await run_cli("catch-up", "--json")
+    assert (caught.exit_code, json.loads(caught.output)) == (0, {"missed": 0})
+
+
+async def test_the_inbox_is_listed_shown_retried_and_emptied(run_cli, db, billing):
+    async with db.transaction(SERVICE) as session:
+        await inbox.take_in(session, billing, EVENT)
+        await inbox.count_refusal(session)
+        await inbox.count_refusal(session)
+    listed = json.loads((await run_cli("inbox", "list", "--state", "parked", "--json")).output)
+    assert [(event["id"], event["reason"]) for event in listed["events"]] == [
+        ("evt_1", "it moves real money")
+    ]
+    assert listed["counts"] == [{"type": "invoice.paid", "state": "parked", "count": 1}]
+    assert listed["refused"] == 2
+    assert "1 parked" in (await run_cli("inbox", "list")).output
+    shown = await run_cli("inbox", "show", "evt_1")
+    assert json.loads(shown.output)["payload"]["data"]["object"] == {"id": "in_1", "object": "invoice"}
+    assert "waits" in (await run_cli("inbox", "retry", "evt_1")).output
+    assert (await run_cli("inbox", "dismiss", "evt_1")).exit_code == 2
+    laid = await run_cli("inbox", "dismiss", "evt_1", "--reason", "a test's")
+    assert laid.exit_code == 0
+    assert json.loads((await run_cli("inbox", "show", "evt_1")).output)["state"] == "dismissed"
+    for command in ("show", "retry"):
+        assert (await run_cli("inbox", command, "evt_none")).exit_code == 1
