@@ -154,7 +154,7 @@ class Server:
         if "asked" in asked:
             return self.asked
         found = getattr(self.store, asked["call"])(*asked.get("with", []), **asked.get("options", {}))
-        return found if isinstance(found, dict | str) else {}
+        return found if isinstance(found, dict | list | str) else {}
 
 
 def _list(found, *, has_more=False):
