@@ -42,6 +42,13 @@ async def catch_up(db: Database, cloud: Cloud, settings: BillingSettings) -> int
             {"at": begun},
         )
         await inbox.ask_again(session)
+        # What is settled is kept for as long as somebody may ask.
+        await session.execute(
+            text(
+                "DELETE FROM app.billing_events WHERE state IN ('done', 'ignored', 'dismissed')"
+                " AND settled_at < app.now() - interval '400 days'"
+            )
+        )
         # After a day Stripe has forgotten the key of a change, and whoever still wants it asks anew.
         await session.execute(
             text(

@@ -80,6 +80,7 @@ async def owner(
     if known is None and mark is None:
         raise Ignore("nobody here is this customer")
     if known is not None:
+        await _refuse_erased(session, known)
         if said is not None and said != str(known):
             raise Park("its marks name another user than its customer does")
         return UserId(known)
@@ -88,6 +89,15 @@ async def owner(
     )
     if marked is None:
         raise Park("its marks name a user whom we do not know")
+    await _refuse_erased(session, marked)
     if customer_id is not None:
         await link(session, customer_id=customer_id, user_id=UserId(marked))
     return UserId(marked)
+
+
+async def _refuse_erased(session: AsyncSession, user_id: UUID) -> None:
+    """Whoever has been erased gets nothing any more, and must not go on paying."""
+    if await session.scalar(
+        text("SELECT erased_at IS NOT NULL FROM app.users WHERE id = :id"), {"id": user_id}
+    ):
+        raise Park("its user has been erased: end what is left at Stripe, and delete the customer there")

@@ -124,7 +124,7 @@ async def take_in(
         state, reason = "ignored", "nothing follows from it"
     if not _object_of(event):
         state, reason = "ignored", "it tells only that something happened"
-    elif found["livemode"] != settings.livemode:
+    elif state == "waiting" and found["livemode"] != settings.livemode:
         state, reason = "parked", "it is a test's" if settings.livemode else "it moves real money"
     new = await session.scalar(
         text(
@@ -141,6 +141,7 @@ async def take_in(
     )
     if not new:
         return False
+    await _note_version(session, found["api_version"])
     if state == "waiting":
         await _ask(session, event_id=found["id"])
     if state == "parked":
@@ -321,6 +322,18 @@ def _is_moment(value: Any) -> TypeGuard[int]:
 
 def _is_name(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()
+
+
+async def _note_version(session: AsyncSession, version: str | None) -> None:
+    """Say it when events begin to come in another version: their shape is the webhook endpoint's."""
+    before = await session.scalar(
+        text(
+            "SELECT api_version FROM app.billing_events WHERE api_version IS NOT NULL"
+            " ORDER BY received_at DESC, id DESC OFFSET 1 LIMIT 1"
+        )
+    )
+    if version and before and version != before:
+        log.warning("events come in another version", **{"event.version": version, "event.before": before})
 
 
 async def _ask(session: AsyncSession, *, event_id: str) -> None:

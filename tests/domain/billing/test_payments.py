@@ -340,6 +340,8 @@ async def test_26_a_word_of_the_other_mode_is_parked_and_told(shop):
     await shop.deliver(events)
     assert await shop.balance() == 0
     assert (await shop.states())["checkout.session.completed"] == ("parked", "it moves real money")
+    # What nothing would follow from anyway is nobody's alarm.
+    assert (await shop.states())["charge.succeeded"][0] == "ignored"
 
 
 @pytest.mark.parametrize(
@@ -385,6 +387,19 @@ async def test_06_a_stranger_is_nobody_here(shop):
     await shop.deliver()
     assert {state for state, _ in (await shop.states()).values()} == {"ignored"}
     assert await shop.balance() == 0
+
+
+async def test_whoever_has_been_erased_is_not_sold_to(shop, owner):
+    await shop.subscribed()
+    before = await shop.balance()
+    await owner.execute(
+        "UPDATE app.users SET disabled_at = now(), erased_at = now() WHERE id = $1", shop.user.id
+    )
+    await shop.bought()
+    await shop.deliver()
+    state, reason = (await shop.states())["checkout.session.completed"]
+    assert (state, "erased" in reason) == ("parked", True)
+    assert await shop.balance() == before
 
 
 async def test_what_was_parked_can_be_tried_again_or_laid_aside(shop):
