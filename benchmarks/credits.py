@@ -185,7 +185,8 @@ def pgbench(bench: Bench, seconds: float, *, hot: bool) -> float:
         [
             str(program), "--no-vacuum", "--client", str(CLIENTS), "--jobs", "2", "--time", str(int(seconds)),
             "--protocol", "simple", "--file", script.name,
-            "--host", str(url.hostname), "--port", str(url.port), "--username", str(url.username), url.path[1:],
+            "--host", str(url.hostname), "--port", str(url.port), "--username", str(url.username),
+            url.path[1:],
         ],
         env=os.environ | {"PGPASSWORD": str(url.password)},
         capture_output=True,

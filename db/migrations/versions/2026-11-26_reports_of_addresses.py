@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "7a40c1d2e503"
-down_revision = "8821207f88a1"
+down_revision = "b7d20c5e91f4"
 branch_labels = None
 depends_on = None
 
