@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "7a40c1d2e503"
-down_revision = "b7d20c5e91f4"
+down_revision = "6c1f0e9a4d12"
 branch_labels = None
 depends_on = None
 
