@@ -87,10 +87,14 @@ async def main(options: argparse.Namespace, say: Any) -> None:
             user_id, _ = await token_of(bench.settings, USER)
             await _lift_limits(bench)
             await _clear(db, user_id)
-            await take(latency(bench, db, searcher, user_id))
-            await take(alerts(bench, db, searcher, user_id, options.icps, options.changed))
-            await take(lists(db, searcher, user_id))
-            await take(exported(bench, db, searcher, user_id))
+            measurements = {
+                "lists": lambda: lists(db, searcher, user_id),
+                "exports": lambda: exported(bench, db, searcher, user_id),
+                "alerts": lambda: alerts(bench, db, searcher, user_id, options.icps, options.changed),
+                "latency": lambda: latency(bench, db, searcher, user_id),
+            }
+            for name in options.only.split(","):
+                await take(measurements[name]())
         finally:
             await _clear(db, user_id)
             await searcher.close()
@@ -252,7 +256,9 @@ async def _watch(db: Database, user_id: UserId, saved: list[Saved], bench: Bench
     await connection.close()
     async with db.transaction(SERVICE) as session:
         now = states.select("contacts")
-        await session.execute(text(f"INSERT INTO alert_states SELECT 'c', n.id, n.values FROM ({now}) n"))
+        await session.execute(
+            text(f"INSERT INTO alert_states SELECT 'c', n.id, n.values FROM ({now}) n ON CONFLICT DO NOTHING")
+        )
     return ids, "equal" if not wrong else f"{wrong} DIFFER"
 
 
@@ -508,7 +514,7 @@ async def exported(bench: Bench, db: Database, searcher: Searcher, user_id: User
             output=Path(folder) / "copy.csv",
             format="csv",
             header=True,
-            force_quote="*",
+            force_quote=True,
         )
         bare_s = time.perf_counter() - begun
         await connection.close()
@@ -534,6 +540,7 @@ if __name__ == "__main__":
     parser.add_argument("--icps", type=int, default=10_000)
     parser.add_argument("--changed", type=int, default=10_000)
     parser.add_argument("--home", type=Path, default=HOME)
+    parser.add_argument("--only", default="lists,exports,alerts,latency")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--output", type=Path, default=RESULTS)
     given = parser.parse_args()
