@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from db import indexed
 from db.models import contacts, employment_history, organizations
@@ -109,6 +110,47 @@ async def test_an_update_that_says_nothing_new_to_the_index_queues_nothing(sessi
     assert await fanned_out(session) == []
     await session.execute(text("UPDATE contacts SET email = NULL"))
     assert await queued(session) == [("c", person)]
+
+
+MANY = {
+    "contacts.first_name": "INSERT INTO contacts (first_name) SELECT 'n' FROM generate_series(1, 4000)",
+    "organizations.name": "INSERT INTO organizations (name, name_key, name_sort)"
+    " SELECT 'n', 'n', 'n' FROM generate_series(1, 4000)",
+    "employment_history.company": "WITH people AS"
+    " (INSERT INTO contacts (first_name) SELECT 'n' FROM generate_series(1, 4000) RETURNING id)"
+    " INSERT INTO employment_history (contact_id, company, company_key) SELECT id, 'n', 'n' FROM people",
+}
+
+
+@pytest.mark.parametrize("where", MANY)
+async def test_a_large_update_after_small_ones_takes_the_time_of_its_rows(session, where):
+    table, column = where.split(".")
+    await session.execute(text(MANY[where]))
+    # The session keeps the plan that was made for one row.
+    one = f"UPDATE {table} SET {column} = {column} || 'x' WHERE id = (SELECT min(id) FROM {table})"
+    for _ in range(3):
+        await session.execute(text(one))
+    await queued(session)
+    await session.execute(text("SET LOCAL statement_timeout = '5s'"))
+    await session.execute(text(f"UPDATE {table} SET {column} = {column} || 'y'"))
+    assert len(await queued(session)) == 4_000
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE contacts SET last_refreshed_at = 'infinity'",
+        "UPDATE contacts SET last_refreshed_at = '290000-01-01'",
+        "UPDATE contacts SET position_started_on = 'infinity'",
+        "UPDATE organizations SET last_refreshed_at = '-infinity'",
+        "UPDATE organizations SET funding_date = 'infinity'",
+    ],
+)
+async def test_a_date_that_no_document_can_hold_is_refused(session, statement):
+    await make_contact(session)
+    await make_organization(session)
+    with pytest.raises(IntegrityError, match="dates_check"):
+        await session.execute(text(statement))
 
 
 async def test_a_company_change_fans_out_only_when_its_people_show_it(session):
