@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from sqlalchemy import text
+
 from benchmarks.environment import Bench, BenchmarkFailed, start
 from core.settings import Settings
 from db import connections, roles
@@ -50,17 +52,14 @@ def working(bench: Bench) -> Iterator["subprocess.Popen[bytes]"]:
 async def settled(feed: Feed) -> float:
     """Seconds until nothing waits any more."""
     started = time.monotonic()
-    connection = await connections.connect(feed.database_url, search_path="app")
-    try:
-        while await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM search_dirty) OR EXISTS (SELECT FROM company_fanout)"
-        ):
-            if time.monotonic() - started > _SETTLED_WITHIN_S:
-                raise BenchmarkFailed("The queue was not worked off in time.")
-            await asyncio.sleep(0.05)
-    finally:
-        await connection.close()
-    return time.monotonic() - started
+    waiting = text("SELECT EXISTS (SELECT FROM search_dirty) OR EXISTS (SELECT FROM company_fanout)")
+    while True:
+        async with feed.service(read_only=True) as session:
+            if not await session.scalar(waiting):
+                return time.monotonic() - started
+        if time.monotonic() - started > _SETTLED_WITHIN_S:
+            raise BenchmarkFailed("The queue was not worked off in time.")
+        await asyncio.sleep(0.05)
 
 
 async def copy_of(bench: Bench, name: str) -> Settings:

@@ -35,7 +35,7 @@ async def test_half_of_all_bulks_fail(plant, drill):
         worker = plant.start("work", OPENSEARCH_URL=proxy.url)
         await until(lambda: settled(plant))
         await add_contacts(plant.db, 20_000)
-        largest, smallest_body = 0, 10_000
+        largest, slowed_down = 0, 0
         by_chance = at_random(0.5, *faults, seed=drill.draw.randrange(1 << 30))
         proxy.rule = lambda path, body: "413" if len(body) > 200_000 else by_chance(path, body)
         async with writing(plant, drill.draw):
@@ -44,7 +44,7 @@ async def test_half_of_all_bulks_fail(plant, drill):
                 await asyncio.sleep(0.5)
                 largest = max(largest, psutil.Process(worker.pid).memory_info().rss)
                 told = await beat(plant)
-                smallest_body = min(smallest_body, told["body_documents"] if told else 10_000)
+                slowed_down = max(slowed_down, told["busy"] if told else 0)
         drill.times = sum(proxy.struck[fault] for fault in (*faults, "413"))
         drill.injected = f"{', '.join(faults)} on half of the bulks, 413 on large ones"
         proxy.rule = lambda _path, _body: "none"
@@ -59,7 +59,7 @@ async def test_half_of_all_bulks_fail(plant, drill):
 
         await until(recovered, within_s=60)
         await assert_equal(plant)
-    assert smallest_body < 1_000
+    assert slowed_down > 0
     assert largest < LARGEST_MB * 1_000_000
 
 
@@ -78,13 +78,13 @@ async def test_poison_delays_nobody(plant, drill):
             )
             if found["hits"]["total"]["value"]:
                 return time.monotonic() - committed
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     async def lags(first):
         measured = []
-        for number in range(first, first + 120):
+        for number in range(first, first + 60):
             measured.append(asyncio.create_task(lag(drill.draw.choice(ids[100:]), number)))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.4)
         return await asyncio.gather(*measured)
 
     async def poison():

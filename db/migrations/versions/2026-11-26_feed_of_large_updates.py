@@ -11,7 +11,7 @@ could not be read as a document, nor could any that were read together with it.
 from alembic import op
 
 revision = "d3b1f7a90c52"
-down_revision = "8821207f88a1"
+down_revision = "b7d20c5e91f4"
 branch_labels = None
 depends_on = None
 
