@@ -11,7 +11,7 @@ could not be read as a document, nor could any that were read together with it.
 from alembic import op
 
 revision = "d3b1f7a90c52"
-down_revision = "6c1f0e9a4d12"
+down_revision = "7a40c1d2e503"
 branch_labels = None
 depends_on = None
 
