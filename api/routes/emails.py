@@ -15,10 +15,11 @@ from core.ids import ContactId
 from domain.credits.errors import OutOfCredits, SpendingFrozen
 from domain.emails import checks, outcomes, requests, searches
 from domain.emails.checks import NotToBeProcessed
-from domain.emails.outcomes import NothingToReport, Outcome
+from domain.emails.outcomes import NothingToReport
 from domain.emails.requests import Kind as RequestKind
 from domain.emails.requests import Request, State
 from domain.finder.evidence import Query, Suppressed
+from domain.reports import Outcome
 from domain.validator.verdict import Exchange, Kind, Reachable, Smtp, SmtpReply, Status, Syntax, Verdict
 from search.request import Form
 from search.response import Answer
@@ -132,10 +133,12 @@ class EmailReport(Form, frozen=True):
 
 
 class EmailOutcome(Answer):
-    """The request it is about, and what is noted of it."""
+    """`because` says why credits were given back or not."""
 
     id: UUID
     outcome: Outcome
+    refunded: int
+    because: str
 
 
 _ASKING: Final = (Invalid, OutOfCredits, SpendingFrozen)
@@ -261,19 +264,23 @@ async def show_email_request(call: Call, path: EmailPath) -> RequestAnswer:
 )
 async def report_email(call: Call, body: EmailReport) -> EmailOutcome:
     """Whether mail to an address that you have found or checked here arrived, bounced or was replied to. The
-    first word about a request counts: it measures how sure answers may be.
+    first word about a request counts: it measures how sure answers may be. A bounce soon after the address of
+    a contact was found gives its credits back.
     """
     if (body.id is None) == (body.email is None):
         message = "Give either id or email."
         raise Invalid(message, errors=[{"path": "id", "message": message}])
     noted = await outcomes.report(
         call.session,
+        privacy=call.services.settings.privacy,
         user_id=call.user_id,
         request_id=body.id,
         email=body.email,
         outcome=body.outcome,
     )
-    return EmailOutcome(id=noted.request_id, outcome=noted.outcome)
+    return EmailOutcome(
+        id=noted.request_id, outcome=noted.outcome, refunded=noted.refunded, because=noted.because
+    )
 
 
 async def check(call: Call, body: CheckRequest) -> VerdictAnswer:

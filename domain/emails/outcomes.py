@@ -7,17 +7,20 @@ answer rested on and by its pattern, and set against the confidence that was giv
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import LeadFuelError, NotFound
-from core.ids import UserId
+from core.ids import ContactId, UserId
+from core.settings import PrivacySettings
+from domain import reports
 from domain.finder.learning import Trial, figures
+from domain.reports import NotUnlocked, Outcome
 
-Outcome = Literal["bounced", "replied", "delivered"]
+_BECAME_KNOWN: Final = "nothing was paid for the address of a contact"
 
 
 class NothingToReport(LeadFuelError):
@@ -30,15 +33,18 @@ class NothingToReport(LeadFuelError):
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """The request that a report is about, and what is known of it from now on."""
+    """What a report came to: the request it is about, and credits that come back."""
 
     request_id: UUID
     outcome: Outcome
+    refunded: int
+    because: str
 
 
 async def report(
     session: AsyncSession,
     *,
+    privacy: PrivacySettings,
     user_id: UserId,
     request_id: UUID | None,
     email: str | None,
@@ -51,7 +57,7 @@ async def report(
     found = await session.execute(
         text(
             """
-            SELECT r.id, r.outcome, coalesce(f.output_email, v.email) AS email
+            SELECT r.id, r.outcome, coalesce(f.output_email, v.email) AS email, f.contact_id
             FROM email_requests r
             LEFT JOIN email_finder_logs f ON r.kind = 'find' AND f.id = r.log_id
             LEFT JOIN email_validation_logs v ON r.kind = 'validate' AND v.id = r.log_id
@@ -70,12 +76,25 @@ async def report(
     if row.email is None:
         raise NothingToReport("The request has found no address.")
     if row.outcome is not None:
-        return Noted(row.id, row.outcome)
+        return Noted(row.id, row.outcome, 0, "you have reported this address before")
     await session.execute(
         text("UPDATE email_requests SET outcome = :outcome, reported_at = app.now() WHERE id = :id"),
         {"id": row.id, "outcome": outcome},
     )
-    return Noted(row.id, outcome)
+    if row.contact_id is None:
+        return Noted(row.id, outcome, 0, "noted")
+    try:
+        told = await reports.report(
+            session,
+            privacy=privacy,
+            user_id=user_id,
+            contact_id=ContactId(row.contact_id),
+            email=row.email,
+            outcome=outcome,
+        )
+    except (NotFound, NotUnlocked):
+        return Noted(row.id, outcome, 0, _BECAME_KNOWN)
+    return Noted(row.id, outcome, told.refunded, told.because)
 
 
 async def live_figures(session: AsyncSession) -> dict[str, Any]:

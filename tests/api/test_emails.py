@@ -371,12 +371,13 @@ async def test_functions_answer_as_the_api_does(lab, ask, balance, colleagues, p
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
 
 
-async def test_what_became_of_an_address_is_reported(lab, ask, bob, colleagues):
+async def test_what_became_of_an_address_is_reported(lab, ask, ann, bob, balance, colleagues):
     await lab.domain("corp-lab.com", MailServer({"flange": OK}))
+    before = await balance()
     found = (await ask("/v1/emails/find", {"contact_id": colleagues})).json()
     told = await ask("/v1/emails/report", {"id": found["id"], "outcome": "bounced"})
     assert told.status_code == 200, told.text
-    assert told.json() == {"id": found["id"], "outcome": "bounced"}
+    assert (told.json()["refunded"], await balance()) == (2, before)
     foreign = await bob("POST", "/v1/emails/report", json={"id": found["id"], "outcome": "bounced"})
     assert foreign.status_code == 404
     for body in ({"outcome": "bounced"}, {"id": found["id"], "email": "a@b.com", "outcome": "bounced"}):

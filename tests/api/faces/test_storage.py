@@ -1,6 +1,5 @@
 """Storage and realtime as clients call them."""
 
-
 import pytest
 
 from tests.api.test_exports import ask

@@ -16,6 +16,7 @@ def report(office):
         async with office.db.transaction(SERVICE) as session:
             return await outcomes.report(
                 session,
+                privacy=office.settings.privacy,
                 user_id=user_id or office.user_id,
                 request_id=request_id,
                 email=email,
@@ -34,11 +35,16 @@ def live(office):
     return read
 
 
-async def test_the_first_word_counts(office, lab, fritz, report):
+async def test_a_bounce_of_a_found_contact_gives_the_credits_back_once(office, lab, fritz, report):
     await lab.domain("corp-lab.com", MailServer({"flange": OK}))
+    before = await office.balance()
     found = await office.look(contact_id=fritz)
-    assert (await report("bounced", request_id=found.request.id)).outcome == "bounced"
-    assert (await report("replied", request_id=found.request.id)).outcome == "bounced"
+    told = await report("bounced", request_id=found.request.id)
+    assert (told.refunded, told.because) == (2, "refunded")
+    assert await office.balance() == before
+    again = await report("replied", request_id=found.request.id)
+    assert (again.outcome, again.refunded) == ("bounced", 0)
+    assert await office.books_agree()
 
 
 async def test_a_report_by_address_is_about_the_latest_answer_with_it(office, lab, report):
@@ -46,7 +52,7 @@ async def test_a_report_by_address_is_about_the_latest_answer_with_it(office, la
     await office.check("anna@corp-lab.com")
     latest = await office.check("anna@corp-lab.com")
     told = await report("replied", email=" Anna@corp-lab.com")
-    assert told.request_id == latest.request.id
+    assert (told.request_id, told.because) == (latest.request.id, "noted")
 
 
 async def test_what_cannot_be_reported(office, lab, report, make_user):
