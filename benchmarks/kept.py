@@ -101,7 +101,10 @@ async def main(options: argparse.Namespace, say: Any) -> None:
             await db.close()
         if options.output:
             options.output.parent.mkdir(parents=True, exist_ok=True)
-            options.output.write_text(document(machine(stack, sizes), tables, []), encoding="utf-8")
+            report = document(
+                machine(stack, sizes), tables, [], title="Kept work", by="python -m benchmarks.kept"
+            )
+            options.output.write_text(report, encoding="utf-8")
 
 
 async def _lift_limits(bench: Bench) -> None:
