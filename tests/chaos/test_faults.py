@@ -35,7 +35,7 @@ async def test_half_of_all_bulks_fail(plant, drill):
         worker = plant.start("work", OPENSEARCH_URL=proxy.url)
         await until(lambda: settled(plant))
         await add_contacts(plant.db, 20_000)
-        largest, slowed_down = 0, 0
+        largest = 0
         by_chance = at_random(0.5, *faults, seed=drill.draw.randrange(1 << 30))
         proxy.rule = lambda path, body: "413" if len(body) > 200_000 else by_chance(path, body)
         async with writing(plant, drill.draw):
@@ -43,8 +43,6 @@ async def test_half_of_all_bulks_fail(plant, drill):
             while time.monotonic() < ends:
                 await asyncio.sleep(0.5)
                 largest = max(largest, psutil.Process(worker.pid).memory_info().rss)
-                told = await beat(plant)
-                slowed_down = max(slowed_down, told["busy"] if told else 0)
         drill.times = sum(proxy.struck[fault] for fault in (*faults, "413"))
         drill.injected = f"{', '.join(faults)} on half of the bulks, 413 on large ones"
         proxy.rule = lambda _path, _body: "none"
@@ -55,11 +53,10 @@ async def test_half_of_all_bulks_fail(plant, drill):
                 plant.db, "UPDATE contacts SET title = coalesce(title, '') || 'x' WHERE id % 20 = 0"
             )
             told = await beat(plant)
-            return told is not None and told["body_documents"] == 1_000
+            return told is not None and told["busy"] > 0 and told["body_documents"] == 1_000
 
         await until(recovered, within_s=60)
         await assert_equal(plant)
-    assert slowed_down > 0
     assert largest < LARGEST_MB * 1_000_000
 
 
@@ -108,7 +105,7 @@ async def test_poison_delays_nobody(plant, drill):
     # A tenth more, and one look at the index.
     assert with_poison <= without * 1.1 + 0.1
     # Mended, they are indexed and no dead letters any more.
-    await execute(plant.db, "UPDATE contacts SET departments = '{}' WHERE id = ANY(:ids)", ids=letters)
+    await execute(plant.db, "UPDATE contacts SET departments = '{}' WHERE id = ANY(:ids)", ids=ids)
     await assert_equal(plant)
     assert await execute(plant.db, "SELECT id FROM dead_letters") == []
 
