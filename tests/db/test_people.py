@@ -78,6 +78,9 @@ MATRIX: dict[str, Reach] = {
     "icp_alerts": Reach(SHARED),
     "icp_events": Reach(SHARED),
     "icp_event_reads": anns(change={"ann": 1}, add=("ann", "viewer", "editor")),
+    "icp_subscriptions": anns(),
+    "webhooks": anns(change={"ann": 1}, remove={"ann": 1}),
+    "webhook_deliveries": anns(),
 }
 
 
@@ -100,6 +103,13 @@ async def people(session_as):
         await session.execute(text("DELETE FROM list_activity"))
         for made, statement in (
             ("icp", "INSERT INTO icp_profiles (user_id, name) VALUES (:ann, 'Banks') RETURNING id"),
+            (
+                "hook",
+                (
+                    "INSERT INTO webhooks (user_id, url, kinds)"
+                    " VALUES (:ann, 'https://hook.example', '{icp.entered}') RETURNING id"
+                ),
+            ),
             ("job", "INSERT INTO jobs (user_id, kind) VALUES (:ann, 'exports.run') RETURNING id"),
             (
                 "event",
@@ -136,6 +146,9 @@ _ROWS = (
     """INSERT INTO icp_alerts (icp_id, user_id, version, kinds, members)
        VALUES (:icp, :ann, 1, '{entered}', '\\x')""",
     "INSERT INTO icp_event_reads (icp_id, user_id, event_id) VALUES (:icp, :ann, :event)",
+    "INSERT INTO icp_subscriptions (icp_id, user_id) VALUES (:icp, :ann)",
+    """INSERT INTO webhook_deliveries (webhook_id, event_id, kind, payload)
+       VALUES (:hook, 'one', 'icp.entered', '{}')""",
 )
 
 
