@@ -25,9 +25,9 @@ from core.settings import Settings
 from db.sessions import SERVICE, Database, member
 from domain import icps, mail, webhooks
 from domain.alerts import feed, letters
-from domain.alerts.evaluation import subject
 from domain.alerts.feed import Event, EventPage
 from domain.alerts.subscriptions import COLUMNS, Subscription, next_day, next_digest, quiet_until
+from domain.alerts.writing import subject
 from domain.icps import Icp
 from search.engine import Searcher
 

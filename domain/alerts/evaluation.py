@@ -9,9 +9,8 @@ every batch, so no event is written by a version that is no longer the ICP's.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -23,16 +22,15 @@ from core import clock
 from core.errors import LeadFuelError
 from core.logs import get_logger
 from db.sessions import SERVICE, Database
-from domain import webhooks
-from domain.alerts import baseline, states, watching, words
+from domain.alerts import baseline, states, watching, words, writing
+from domain.alerts.batches import Compared, Event, Moves, Seen, Watch, ids_at
 from domain.alerts.states import Change
-from domain.alerts.watching import Kind
 from domain.icps import Icp
 from search import documents, explain, matcher, selection, stored
 from search.conditions import Between, Criteria
 from search.criteria import OpenTerms
 from search.engine import Searcher
-from search.matcher import Batch, Compiled, Table
+from search.matcher import Batch, Table
 from search.request import CountRequest, Entity, SearchRequest
 from search.selection import Selection
 
@@ -41,72 +39,6 @@ log = get_logger(__name__)
 AT_ONCE: Final = 5_000
 _ENTITIES: Final[tuple[Entity, ...]] = ("contacts", "organizations")
 _MOST_REASONS: Final = 6
-
-Reason = Literal["fits", "changed", "removed"]
-
-
-@dataclass(slots=True)
-class Watch:
-    """A watched ICP in memory."""
-
-    icp_id: UUID
-    entity: Entity
-    version: int
-    revision: int
-    kinds: frozenset[Kind]
-    fields: tuple[str, ...]
-    request: SearchRequest
-    criteria: Criteria
-    members: BitMap
-    as_of: date
-    compiled: Compiled
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What is to be written."""
-
-    record_id: int
-    kind: Kind
-    reason: Reason
-    changes: tuple[Change, ...] = ()
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Compared:
-    """What one watch makes of a batch: its events, and its members afterwards."""
-
-    watch: Watch
-    events: list[Event]
-    members: BitMap
-
-
-@dataclass(frozen=True, slots=True)
-class Moves:
-    """Who came, who went, who may have changed (by place), and who is not there any more (by id)."""
-
-    entered: int
-    left: int
-    changed: int
-    gone: BitMap
-
-
-@dataclass(slots=True)
-class Seen:
-    """The records of a batch: documents by place, and what has changed about them."""
-
-    ids: list[int]
-    documents: list[Mapping[str, Any]]
-    gone: BitMap
-    touched: BitMap
-    before: Mapping[int, str]
-    now: Mapping[int, str]
-    overrides: dict[UUID, dict[int, str]]
-    place: dict[int, int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.place = {record: place for place, record in enumerate(self.ids)}
 
 
 class Evaluator:
@@ -284,12 +216,12 @@ class Evaluator:
             seen = replace(seen, before={}, overrides={})
         compared, kept = await asyncio.to_thread(_differences, seen, watches, fits, terms)
         if by_time:
-            await _keep_seen(session, watches[0], seen, compared)
+            await writing.keep_seen(session, watches[0], seen, compared)
         else:
-            await _move_states(session, entity, seen, kept)
+            await writing.move_states(session, entity, seen, kept)
         if seen.gone:
-            await _forget_gone(session, entity, list(seen.gone))
-        await _write(session, compared, token=token)
+            await writing.forget_gone(session, entity, list(seen.gone))
+        await writing.write(session, compared, token=token)
 
     async def _verify(self, session: AsyncSession, watch: Watch, seen: Seen, fit: int) -> int:
         """Those whom PostgreSQL's own rule for loose words lets fit, too."""
@@ -394,7 +326,7 @@ def _differences(
             events = list(_events(watch, seen, moves, _own_changes(seen, entity, own, changes), terms))
             members = watch.members
             if entered or left or gone:
-                members = (members - BitMap(_ids(seen, left)) - gone) | BitMap(_ids(seen, entered))
+                members = (members - BitMap(ids_at(seen, left)) - gone) | BitMap(ids_at(seen, entered))
             if events or members is not watch.members:
                 compared.append(Compared(watch, events, members))
     return compared, kept
@@ -417,10 +349,6 @@ def _own_changes(
     return {**changes, **own}
 
 
-def _ids(seen: Seen, mask: int) -> list[int]:
-    return [seen.ids[place] for place in matcher.places(mask)]
-
-
 def _events(
     watch: Watch,
     seen: Seen,
@@ -436,14 +364,14 @@ def _events(
             reasons = tuple(each.reason for each in told if each.reason != "matches")
             yield Event(seen.ids[place], "entered", "fits", reasons=reasons[:_MOST_REASONS])
     if "left" in watch.kinds:
-        for record in _ids(seen, moves.left):
+        for record in ids_at(seen, moves.left):
             found = changes.get(record, ())
             said = tuple(words.say(entity, change, terms) for change in found)
             yield Event(record, "left", "changed", found, said[:_MOST_REASONS] or (words.NO_LONGER,))
         for record in moves.gone:
             yield Event(record, "left", "removed", reasons=(words.REMOVED,))
     if "changed" in watch.kinds:
-        for record in _ids(seen, moves.changed):
+        for record in ids_at(seen, moves.changed):
             found = tuple(change for change in changes.get(record, ()) if change.field in watch.fields)
             if found:
                 said = tuple(words.say(entity, change, terms) for change in found)
@@ -470,149 +398,3 @@ async def _crossed(session: AsyncSession, then: Criteria, now: Criteria) -> list
                 )
                 found.update(rows.scalars())
     return sorted(found)
-
-
-async def _keep_seen(session: AsyncSession, watch: Watch, seen: Seen, compared: Sequence[Compared]) -> None:
-    """Those who came by time alone: their state of now, beside the older one that others may go by."""
-    came = list(compared[0].members - watch.members) if compared else []
-    parameters = {
-        "letter": states.LETTERS[watch.entity],
-        "icp_id": watch.icp_id,
-        "ids": came,
-        "now": [seen.now[record] for record in came],
-    }
-    rows = "unnest(CAST(:ids AS integer[]), CAST(:now AS text[])) AS s (id, now)"
-    await session.execute(
-        text(
-            'INSERT INTO app.alert_states (entity, record_id, "values")'  # noqa: S608 - a constant
-            f' SELECT CAST(:letter AS "char"), s.id, s.now FROM {rows} ON CONFLICT DO NOTHING'
-        ),
-        parameters,
-    )
-    await session.execute(
-        text(
-            'INSERT INTO app.alert_overrides (icp_id, record_id, "values")'  # noqa: S608
-            f" SELECT :icp_id, s.id, s.now FROM {rows} JOIN app.alert_states k"
-            ' ON k.entity = CAST(:letter AS "char") AND k.record_id = s.id AND k."values" <> s.now'
-            ' ON CONFLICT (icp_id, record_id) DO UPDATE SET "values" = excluded."values"'
-        ),
-        parameters,
-    )
-
-
-async def _move_states(session: AsyncSession, entity: Entity, seen: Seen, kept: int) -> None:
-    """Keep the state of now of those who fit any ICP, and none of the others."""
-    letter = states.LETTERS[entity]
-    keep = [record for record in _ids(seen, kept) if seen.before.get(record) != seen.now[record]]
-    if keep:
-        await session.execute(
-            text(
-                """
-                INSERT INTO app.alert_states (entity, record_id, "values")
-                SELECT CAST(:letter AS "char"), s.id, s.now
-                FROM unnest(CAST(:ids AS integer[]), CAST(:now AS text[])) AS s (id, now)
-                ON CONFLICT (entity, record_id) DO UPDATE SET "values" = excluded."values"
-                """
-            ),
-            {"letter": letter, "ids": keep, "now": [seen.now[record] for record in keep]},
-        )
-    fitting = set(_ids(seen, kept))
-    drop = [record for record in seen.before if record not in fitting]
-    if drop:
-        await session.execute(
-            text(
-                'DELETE FROM app.alert_states WHERE entity = CAST(:letter AS "char")'
-                " AND record_id = ANY(CAST(:ids AS integer[]))"
-            ),
-            {"letter": letter, "ids": drop},
-        )
-    if seen.overrides:
-        await session.execute(
-            text(
-                "DELETE FROM app.alert_overrides WHERE icp_id = ANY(:icps)"
-                " AND record_id = ANY(CAST(:ids AS integer[]))"
-            ),
-            {"icps": list(seen.overrides), "ids": list(seen.touched)},
-        )
-
-
-async def _forget_gone(session: AsyncSession, entity: Entity, gone: Sequence[int]) -> None:
-    """What earlier events said of a record that is not in the catalogue any more is said no longer."""
-    await session.execute(
-        text(
-            "UPDATE app.icp_events e SET changes = '[]', reasons = '[]' FROM app.icp_profiles p"
-            " WHERE p.id = e.icp_id AND p.entity = :entity AND e.record_id = ANY(CAST(:ids AS integer[]))"
-        ),
-        {"entity": entity, "ids": list(gone)},
-    )
-    await webhooks.forget_subjects(session, [subject(entity, record) for record in gone])
-
-
-def subject(entity: Entity, record_id: int) -> str:
-    """What a webhook's event of a record is about: those of one record are sent in order."""
-    return f"{entity}:{record_id}"
-
-
-async def _write(session: AsyncSession, compared: Sequence[Compared], *, token: int) -> None:
-    """Write the events and move the members on; of ICPs that were edited meanwhile nothing is written."""
-    rows = await session.execute(
-        text("SELECT id, version FROM app.icp_profiles WHERE id = ANY(:ids) ORDER BY id FOR SHARE"),
-        {"ids": [one.watch.icp_id for one in compared]},
-    )
-    versions = {row.id: row.version for row in rows}
-    current = [one for one in compared if versions.get(one.watch.icp_id) == one.watch.version]
-    events = [(one.watch, event) for one in current for event in one.events]
-    if events:
-        await session.execute(
-            text(
-                """
-                INSERT INTO app.icp_events
-                    (icp_id, version, record_id, kind, reason, changes, reasons, position)
-                SELECT e.icp_id, e.version, e.record, e.kind, e.reason, CAST(e.changes AS jsonb),
-                       CAST(e.reasons AS jsonb), :position
-                FROM unnest(CAST(:icps AS uuid[]), CAST(:versions AS integer[]), CAST(:records AS integer[]),
-                            CAST(:kinds AS text[]), CAST(:why AS text[]), CAST(:changes AS text[]),
-                            CAST(:reasons AS text[])) WITH ORDINALITY
-                     AS e (icp_id, version, record, kind, reason, changes, reasons, place)
-                ORDER BY e.place
-                """
-            ),
-            {
-                "position": token,
-                "icps": [watch.icp_id for watch, _ in events],
-                "versions": [watch.version for watch, _ in events],
-                "records": [event.record_id for _, event in events],
-                "kinds": [event.kind for _, event in events],
-                "why": [event.reason for _, event in events],
-                "changes": [msgspec.json.encode(event.changes).decode() for _, event in events],
-                "reasons": [msgspec.json.encode(event.reasons).decode() for _, event in events],
-            },
-        )
-        await session.execute(
-            text(
-                """
-                UPDATE app.icp_subscriptions SET webhook_due = webhook, mail_due_at = CASE
-                    WHEN email AND how = 'at_once' THEN coalesce(mail_due_at, app.now())
-                    ELSE mail_due_at END
-                WHERE icp_id = ANY(:icps)
-                """
-            ),
-            {"icps": list({watch.icp_id for watch, _ in events})},
-        )
-    moved = [one for one in current if one.members is not one.watch.members]
-    if moved:
-        for one in moved:
-            one.members.run_optimize()
-        await session.execute(
-            text(
-                "UPDATE app.icp_alerts a SET members = m.members"
-                " FROM unnest(CAST(:ids AS uuid[]), CAST(:members AS bytea[])) AS m (id, members)"
-                " WHERE a.icp_id = m.id"
-            ),
-            {
-                "ids": [one.watch.icp_id for one in moved],
-                "members": [bytes(one.members.serialize()) for one in moved],
-            },
-        )
-        for one in moved:
-            one.watch.members = one.members

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from core import clock
 from db.sessions import SERVICE
-from domain.alerts import evaluation, feed
+from domain.alerts import evaluation, feed, writing
 from indexer import queue
 from tests.api.test_icps import VPS, as_pro, save
 from tests.api.test_lists import NOBODY, add, make
@@ -174,14 +174,14 @@ async def test_an_edit_or_turning_it_on_again_begins_anew_and_a_name_does_not(
 
 async def test_nothing_is_told_by_a_version_that_is_over(ann, db, world, applied, watched, monkeypatch):
     """The edit commits while a batch is being compared."""
-    write, bernd = evaluation._write, world.contacts[1]
+    write, bernd = writing.write, world.contacts[1]
 
     async def late(*args, **options):
         request = {"filters": {"contacts": {"include": {"seniorities": ["owner"]}}}}
         assert (await ann("PATCH", f"/v1/icps/{watched}", json={"request": request})).status_code == 200
         await write(*args, **options)
 
-    monkeypatch.setattr(evaluation, "_write", late)
+    monkeypatch.setattr(writing, "write", late)
     await change(db, bernd, seniority="vp")
     await applied(bernd)
     assert await events(ann, watched) == []
@@ -210,13 +210,13 @@ async def test_a_crash_in_the_middle_tells_it_once(ann, db, world, applied, watc
     await evaluator.evaluate()
     await change(db, bernd, seniority="vp")
     await applied(bernd, compare=False)
-    write = evaluation._write
+    write = writing.write
 
     async def fall(*args, **options):
         await write(*args, **options)
         raise ConnectionError("gone")
 
-    monkeypatch.setattr(evaluation, "_write", fall)
+    monkeypatch.setattr(writing, "write", fall)
     with pytest.raises(ConnectionError):
         await evaluator.evaluate()
     assert await events(ann, watched) == []

@@ -1,0 +1,87 @@
+"""The shapes of a comparison: who is watched, what was seen of a batch, and what follows from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+from uuid import UUID
+
+from pyroaring import BitMap
+
+from domain.alerts.states import Change
+from domain.alerts.watching import Kind
+from search import matcher
+from search.conditions import Criteria
+from search.matcher import Compiled
+from search.request import Entity, SearchRequest
+
+Reason = Literal["fits", "changed", "removed"]
+
+
+@dataclass(slots=True)
+class Watch:
+    """A watched ICP in memory."""
+
+    icp_id: UUID
+    entity: Entity
+    version: int
+    revision: int
+    kinds: frozenset[Kind]
+    fields: tuple[str, ...]
+    request: SearchRequest
+    criteria: Criteria
+    members: BitMap
+    as_of: date
+    compiled: Compiled
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is to be written."""
+
+    record_id: int
+    kind: Kind
+    reason: Reason
+    changes: tuple[Change, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Compared:
+    """What one watch makes of a batch: its events, and its members afterwards."""
+
+    watch: Watch
+    events: list[Event]
+    members: BitMap
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Who came, who went, who may have changed (by place), and who is not there any more (by id)."""
+
+    entered: int
+    left: int
+    changed: int
+    gone: BitMap
+
+
+@dataclass(slots=True)
+class Seen:
+    """The records of a batch: documents by place, and what has changed about them."""
+
+    ids: list[int]
+    documents: list[Mapping[str, Any]]
+    gone: BitMap
+    touched: BitMap
+    before: Mapping[int, str]
+    now: Mapping[int, str]
+    overrides: dict[UUID, dict[int, str]]
+    place: dict[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.place = {record: place for place, record in enumerate(self.ids)}
+
+
+def ids_at(seen: Seen, mask: int) -> list[int]:
+    """The records whose places a mask has bits at."""
+    return [seen.ids[place] for place in matcher.places(mask)]
