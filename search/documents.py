@@ -6,7 +6,7 @@ not selected, so they cannot reach an index. Days are counted from 1970-01-01, i
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -61,31 +61,15 @@ _PAST: Final = """
          WHERE e.contact_id = c.id AND e.is_past
     ) past"""
 
-# What is only shown, by its name in the document.
-_SHOWN: Final[dict[Entity, dict[str, str]]] = {
-    "contacts": {
-        "first_name": "c.first_name",
-        "last_name": "c.last_name",
-        "full_name": "c.full_name",
-        "title": "c.title",
-        "linkedin_url": "c.linkedin_url",
-        "city_name": "c.city_name",
-        "organization_name": "o.name",
-        "organization_city_name": "o.city_name",
-        "employees_min": "o.employees_min",
-        "employees_max": "o.employees_max",
-    },
-    "organizations": {
-        "name": "o.name",
-        "aliases": "o.aliases",
-        "website": "o.website",
-        "linkedin_url": "o.linkedin_url",
-        "city_name": "o.city_name",
-        "employees_min": "o.employees_min",
-        "employees_max": "o.employees_max",
-        "revenue_min": "o.revenue_min",
-        "revenue_max": "o.revenue_max",
-    },
+_SHOWN: Final = {
+    "contacts": "json_build_object('first_name', c.first_name, 'last_name', c.last_name,"
+    " 'full_name', c.full_name, 'title', c.title, 'linkedin_url', c.linkedin_url, 'city_name', c.city_name,"
+    " 'organization_name', o.name, 'organization_city_name', o.city_name,"
+    " 'employees_min', o.employees_min, 'employees_max', o.employees_max)",
+    "organizations": "json_build_object('name', o.name, 'aliases', o.aliases, 'website', o.website,"
+    " 'linkedin_url', o.linkedin_url, 'city_name', o.city_name,"
+    " 'employees_min', o.employees_min, 'employees_max', o.employees_max,"
+    " 'revenue_min', o.revenue_min, 'revenue_max', o.revenue_max)",
 }
 
 
@@ -104,28 +88,20 @@ def value_sql(field: Field) -> str:
 
 
 def _select(entity: Entity) -> str:
-    """Each record's id and document. JSON_OBJECT writes it in one go, a fifth faster than a row as JSON
-    that is stripped of its nulls afterwards.
-    """
-    values = {f.path(entity): value_sql(f) for f in FIELDS[entity].values()}
+    fields = list(FIELDS[entity].values())
+    columns = [f"{value_sql(f)} AS {f.path(entity)}" for f in fields]
     if entity == "contacts":
-        values |= {f.path(entity): value_sql(f) for f in FIELDS["organizations"].values()}
-        values |= {"id": "c.id", "organization_id": f"coalesce(c.organization_id, {NO_ORGANIZATION})"}
+        columns += [f"{value_sql(f)} AS {f.path(entity)}" for f in FIELDS["organizations"].values()]
+        head = f"c.id, coalesce(c.organization_id, {NO_ORGANIZATION}) AS organization_id"
         source = "app.contacts c LEFT JOIN app.organizations o ON o.id = c.organization_id" + _PAST
         alias = "c"
     else:
-        values |= {"id": "o.id"}
-        source, alias = "app.organizations o", "o"
-    values["shown"] = _object(_SHOWN[entity])
+        head, source, alias = "o.id", "app.organizations o", "o"
+    document = ", ".join([head, *columns, f"{_SHOWN[entity]} AS shown"])
     return (
-        f"SELECT {alias}.id, {_object(values, returning='text')} FROM {source} WHERE {alias}.id = ANY(:ids)"
+        "SELECT d.id, json_strip_nulls(row_to_json(d))::text"
+        f" FROM (SELECT {document} FROM {source} WHERE {alias}.id = ANY(:ids)) d"
     )
-
-
-def _object(values: Mapping[str, str], *, returning: str = "json") -> str:
-    """A JSON object of SQL expressions, without those that are NULL."""
-    pairs = ", ".join(f"'{name}' VALUE {value}" for name, value in values.items())
-    return f"JSON_OBJECT({pairs} ABSENT ON NULL RETURNING {returning})"
 
 
 _SQL: Final[dict[Entity, Any]] = {entity: text(_select(entity)) for entity in FIELDS}
