@@ -7,7 +7,7 @@ its time and has no transaction open; bringing the books to it is one transactio
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -127,6 +127,3 @@ def _named(said: Mapping[str, Any], name: str) -> str:
     if found is None:
         raise Ignore(f"it names no {name}")
     return found
-
-
-JOB: Final = inbox.JOB
