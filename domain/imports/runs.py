@@ -272,16 +272,16 @@ class _Importer:
                     return
                 reading.append((chunk, loop.run_in_executor(pool, normalise.read_in_pool, _cells(chunk))))
 
-        await refill()
-        while reading:
-            chunk, future = reading.popleft()
-            try:
-                batch = await future
-            except BrokenProcessPool:
-                raise ReaderDied("A process that reads rows has been ended; run the import again.") from None
-            # The pool has its next batches before this one is merged: more would only fill the memory.
+        try:
             await refill()
-            await self._merge(chunk, batch, run)
+            while reading:
+                chunk, future = reading.popleft()
+                batch = await future
+                # The pool has its next batches before this one is merged: more would only fill the memory.
+                await refill()
+                await self._merge(chunk, batch, run)
+        except BrokenProcessPool:  # of a batch that was waited for, or of the next one that was handed over
+            raise ReaderDied("A process that reads rows has been ended; run the import again.") from None
 
     def _chunks(self, records: Iterator[Row | BrokenRecord]) -> Iterator[_Chunk]:
         chunk = _Chunk()

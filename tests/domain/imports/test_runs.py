@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -242,13 +243,16 @@ async def test_killed_in_the_middle_and_run_again_is_as_if_once(db, settings, tm
     assert await count(db, "organizations") == 50
 
 
-async def test_a_reader_that_dies_ends_the_import_with_a_word(run):
+@pytest.mark.parametrize("pause", [0.0, 0.5], ids=["before-it-is-noticed", "between-two-batches"])
+async def test_a_reader_that_dies_ends_the_import_with_a_word(run, pause):
     def kill(_progress):
+        time.sleep(pause)  # by now the next batch is read
         for child in psutil.Process().children():
             if child.status() == psutil.STATUS_ZOMBIE:  # killed by the call before
                 continue
             if "spawn" in " ".join(child.cmdline()) and "resource_tracker" not in " ".join(child.cmdline()):
                 child.kill()
+        time.sleep(pause)  # by now the pool knows
 
     with pytest.raises(runs.ReaderDied):
         await run(as_bytes(table(20_000)), batch_rows=50, progress=kill)
