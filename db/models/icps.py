@@ -107,6 +107,8 @@ icp_events = Table(
     created_at(),
     jsonb("changes", "[]"),
     jsonb("reasons", "[]"),
+    # The readers who had the record hidden when it was written; its policy asks, nobody reads it.
+    Column("missed_by", ARRAY(UUID)),
     UniqueConstraint("icp_id", "version", "record_id", "position", name="icp_events_event_key"),
 )
 Index("icp_events_icp_id_idx", icp_events.c.icp_id, icp_events.c.id)

@@ -22,7 +22,7 @@ from core.errors import LeadFuelError, NotFound
 from core.ids import UserId
 from core.logs import get_logger
 from core.settings import Settings
-from db.sessions import SERVICE, Database, member
+from db.sessions import SERVICE, Database, acting, member
 from domain import icps, mail, webhooks
 from domain.alerts import feed, letters
 from domain.alerts.feed import Event, EventPage
@@ -97,7 +97,8 @@ async def _announce(session: AsyncSession, searcher: Searcher, user_id: UserId) 
     if not seen:
         return
     position = min(told_upto.values())
-    page = await _read(session, searcher, seen, user_id, position)
+    async with acting(session, member(user_id)):
+        page = await _read(session, searcher, seen, user_id, position)
     events = [event for event in page.events if event.id > told_upto[event.icp_id]]
     await webhooks.announce_all(session, user_id=user_id, events=[_announced(event) for event in events])
     await session.execute(
@@ -205,7 +206,7 @@ async def _mail(settings: Settings, db: Database, searcher: Searcher, due: Due) 
         await _postpone(db, due, later, failures=due.failures)
         return
     try:
-        async with db.transaction(SERVICE, read_only=True) as session:
+        async with db.transaction(member(due.user_id), read_only=True) as session:
             icp = await icps.get(session, user_id=due.user_id, icp_id=due.icp_id)
             page = await _read(session, searcher, [icp], due.user_id, due.mailed_upto)
     except NotFound:
@@ -249,7 +250,7 @@ def _later(due: Due, now: datetime) -> datetime | None:
 async def _read(
     session: AsyncSession, searcher: Searcher, seen: Sequence[Icp], user_id: UserId, position: int
 ) -> EventPage:
-    """What the reader may see of these ICPs behind a position.
+    """What the reader may see of these ICPs behind a position, in a session that is theirs.
 
     With a condition that cannot be applied any more (a list that is gone) nothing is told.
     """

@@ -221,7 +221,7 @@ class Evaluator:
             await writing.move_states(session, entity, seen, kept)
         if seen.gone:
             await writing.forget_gone(session, entity, list(seen.gone))
-        await writing.write(session, compared, token=token)
+        await writing.write(session, entity, seen, compared, token=token)
 
     async def _verify(self, session: AsyncSession, watch: Watch, seen: Seen, fit: int) -> int:
         """Those whom PostgreSQL's own rule for loose words lets fit, too."""

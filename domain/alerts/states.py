@@ -88,6 +88,12 @@ def key(entity: Entity) -> str:
     return _KEY[entity]
 
 
+def company(values: str) -> int | None:
+    """Whose company a state is of: the contact's, or the organization itself."""
+    found: int | None = orjson.loads(values)[0]
+    return found
+
+
 def changes(entity: Entity, before: str, now: str) -> tuple[Change, ...]:
     """What differs between two states of a record. Of another company only that it is another is told."""
     if before == now:

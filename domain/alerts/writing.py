@@ -1,6 +1,7 @@
 """Writes down what a comparison came to, in its own transaction: events, members, and the state of now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import text
@@ -8,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import webhooks
 from domain.alerts import states
-from domain.alerts.batches import Compared, Seen, Watch, ids_at
+from domain.alerts.batches import Compared, Event, Seen, Watch, ids_at
 from search.request import Entity
 
 
@@ -93,27 +94,35 @@ def subject(entity: Entity, record_id: int) -> str:
     return f"{entity}:{record_id}"
 
 
-async def write(session: AsyncSession, compared: Sequence[Compared], *, token: int) -> None:
+async def write(
+    session: AsyncSession, entity: Entity, seen: Seen, compared: Sequence[Compared], *, token: int
+) -> None:
     """Write the events and move the members on; of ICPs that were edited meanwhile nothing is written."""
     rows = await session.execute(
-        text("SELECT id, version FROM app.icp_profiles WHERE id = ANY(:ids) ORDER BY id FOR SHARE"),
+        text("SELECT id, version, user_id FROM app.icp_profiles WHERE id = ANY(:ids) ORDER BY id FOR SHARE"),
         {"ids": [one.watch.icp_id for one in compared]},
     )
-    versions = {row.id: row.version for row in rows}
-    current = [one for one in compared if versions.get(one.watch.icp_id) == one.watch.version]
+    profiles = {row.id: row for row in rows}
+    current = [
+        one
+        for one in compared
+        if (found := profiles.get(one.watch.icp_id)) and found.version == one.watch.version
+    ]
     events = [(one.watch, event) for one in current for event in one.events]
     if events:
+        owners = {watch.icp_id: profiles[watch.icp_id].user_id for watch, _ in events}
+        missed = await _missed_by(session, entity, seen, events, owners)
         await session.execute(
             text(
                 """
                 INSERT INTO app.icp_events
-                    (icp_id, version, record_id, kind, reason, changes, reasons, position)
+                    (icp_id, version, record_id, kind, reason, changes, reasons, missed_by, position)
                 SELECT e.icp_id, e.version, e.record, e.kind, e.reason, CAST(e.changes AS jsonb),
-                       CAST(e.reasons AS jsonb), :position
+                       CAST(e.reasons AS jsonb), CAST(e.missed_by AS uuid[]), :position
                 FROM unnest(CAST(:icps AS uuid[]), CAST(:versions AS integer[]), CAST(:records AS integer[]),
                             CAST(:kinds AS text[]), CAST(:why AS text[]), CAST(:changes AS text[]),
-                            CAST(:reasons AS text[])) WITH ORDINALITY
-                     AS e (icp_id, version, record, kind, reason, changes, reasons, place)
+                            CAST(:reasons AS text[]), CAST(:missed AS text[])) WITH ORDINALITY
+                     AS e (icp_id, version, record, kind, reason, changes, reasons, missed_by, place)
                 ORDER BY e.place
                 """
             ),
@@ -126,6 +135,7 @@ async def write(session: AsyncSession, compared: Sequence[Compared], *, token: i
                 "why": [event.reason for _, event in events],
                 "changes": [msgspec.json.encode(event.changes).decode() for _, event in events],
                 "reasons": [msgspec.json.encode(event.reasons).decode() for _, event in events],
+                "missed": missed,
             },
         )
         await session.execute(
@@ -156,3 +166,65 @@ async def write(session: AsyncSession, compared: Sequence[Compared], *, token: i
         )
         for one in moved:
             one.watch.members = one.members
+
+
+_HIDING = text(
+    """
+    WITH record AS (
+        SELECT * FROM unnest(CAST(:ids AS integer[]), CAST(:companies AS integer[])) AS r (id, company)
+    )
+    -- Hidden records are looked up by record and never by reader: OFFSET keeps the planner to it.
+    SELECT r.id, h.user_id
+    FROM record r, LATERAL (SELECT p.user_id FROM app.hidden_contacts p
+                            WHERE :entity = 'contacts' AND p.contact_id = r.id OFFSET 0) h
+    WHERE h.user_id = ANY(CAST(:readers AS uuid[]))
+    UNION
+    SELECT r.id, h.user_id
+    FROM record r, LATERAL (SELECT c.user_id FROM app.hidden_companies c
+                            WHERE c.organization_id = r.company OFFSET 0) h
+    WHERE h.user_id = ANY(CAST(:readers AS uuid[]))
+    """
+)
+
+
+async def _missed_by(
+    session: AsyncSession,
+    entity: Entity,
+    seen: Seen,
+    events: Sequence[tuple[Watch, Event]],
+    owners: Mapping[UUID, UUID],
+) -> list[str | None]:
+    """For each event, the readers who have its record hidden as it is written, as an array of PostgreSQL's.
+
+    Unhiding it later brings nothing back that was missed.
+    """
+    members = await session.execute(
+        text(
+            "SELECT m.icp_id, u.id FROM app.icp_members m JOIN app.users u ON u.email = m.email"
+            " WHERE m.icp_id = ANY(:icps)"
+        ),
+        {"icps": list(owners)},
+    )
+    readers = {icp_id: {owner} for icp_id, owner in owners.items()}
+    for icp_id, user_id in members:
+        readers[icp_id].add(user_id)
+    # Of one that is gone, the company it was at last.
+    told = {
+        event.record_id: seen.now.get(event.record_id) or seen.before.get(event.record_id)
+        for _, event in events
+    }
+    rows = await session.execute(
+        _HIDING,
+        {
+            "entity": entity,
+            "ids": list(told),
+            "companies": [values and states.company(values) for values in told.values()],
+            "readers": list(set().union(*readers.values())),
+        },
+    )
+    hiding: dict[int, set[UUID]] = {}
+    for record, user_id in rows:
+        hiding.setdefault(record, set()).add(user_id)
+    nobody: set[UUID] = set()
+    missed = (readers[watch.icp_id] & hiding.get(event.record_id, nobody) for watch, event in events)
+    return [f"{{{','.join(map(str, users))}}}" if users else None for users in missed]

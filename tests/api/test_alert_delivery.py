@@ -216,6 +216,26 @@ async def test_what_is_hidden_and_what_was_before_is_not_sent(ann, db, world, ap
     assert "Dana" not in mailbox.text()
 
 
+async def test_what_happened_while_it_was_hidden_is_sent_to_nobody_later(
+    ann, db, world, applied, post, mailbox, api_searcher, owner
+):
+    await watch(ann, db, delivery={"where": ["email", "webhook"]})
+    hook = {"url": "https://93.184.215.14/hook", "kinds": ["icp.entered"]}
+    assert (await ann("POST", "/v1/webhooks", json=hook)).status_code == 201
+    await ann("PUT", f"/v1/hidden/organizations/{world.organizations[1]}")
+    await promote(db, applied, world.contacts[3])
+    await ann("DELETE", f"/v1/hidden/organizations/{world.organizations[1]}")
+    assert await post() == 1
+    await delivery.to_webhooks(db, api_searcher)
+    assert mailbox.letters == []
+    await promote(db, applied, world.contacts[1])
+    assert await post() == 1
+    await delivery.to_webhooks(db, api_searcher)
+    assert [letter["Subject"] for letter in mailbox.letters] == ["VPs: 1 fit now"]
+    queued = await owner.fetch("SELECT subject FROM app.webhook_deliveries")
+    assert [row["subject"] for row in queued] == [f"contacts:{world.contacts[1]}"]
+
+
 async def test_each_chooses_alone_and_who_lost_access_hears_nothing(
     ann,
     bob,
