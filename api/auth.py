@@ -1,14 +1,14 @@
 """Who is asking: the bearer verified, the person and the role read from our own database at every request.
 
-A role taken away, an account disabled and a key revoked end with the next request; only a token's signature
-is believed for some seconds after it was checked.
+A role taken away, an account disabled, a session ended and a key revoked hold with the next request; only a
+token's signature is believed for some seconds after it was checked.
 """
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from litestar import Request
 
@@ -59,6 +59,14 @@ class AccountDisabled(LeadFuelError):
     title = "The account is disabled"
 
 
+class SessionEnded(LeadFuelError):
+    """The session that this token belongs to is over: somebody has signed out, or has a new password."""
+
+    status = 401
+    slug = "session-ended"
+    title = "The session is over"
+
+
 class SecondFactorNeeded(LeadFuelError):
     """The account has a second factor, and whoever bears this token has not shown it."""
 
@@ -69,19 +77,23 @@ class SecondFactorNeeded(LeadFuelError):
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Whose token or key a request bears, and what a key may do; None is all that the person may."""
+    """Whose token or key a request bears, and what a key may do; None is all that the person may.
+
+    `session_id` is that of a token that somebody got by signing in here; no other has one.
+    """
 
     user_id: UserId
     scopes: frozenset[Scope] | None = None
+    session_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whom a verified token is about. `said` is what a token of ours says, and empty for others' tokens."""
+    """Whom a verified token is about, until when, and of which session of ours it is."""
 
     user_id: UserId
     expires_at: datetime
-    said: Mapping[str, Any] = field(default_factory=dict)
+    session_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,7 @@ class Authenticator:
         self._verified: dict[str, _Verified] = {}
 
     async def bearer(self, request: Request[Any, Any, Any]) -> Bearer:
-        """Whose verified token or key a request bears; the account may still be gone or disabled."""
+        """Whose verified token or key a request bears; account and session may be over already."""
         header = request.headers.get("authorization", "")
         scheme, _, token = header.partition(" ")
         if not header:
@@ -111,15 +123,17 @@ class Authenticator:
         if api_keys.is_key(value):
             key = await self._key(value)
             return Bearer(key.user_id, frozenset(key.scopes))
-        return Bearer((await self.person(value)).user_id)
+        person = await self.person(value)
+        return Bearer(person.user_id, session_id=person.session_id)
 
-    async def user(self, user_id: UserId) -> accounts.User:
-        """The user of this id as the database has them now."""
-        rows = await self._database.fetch(member(user_id), accounts.SELECT, user_id)
-        if not rows:
-            raise Unauthenticated("The bearer token names a user who does not exist.")
-        if rows[0]["disabled_at"] is not None:
-            raise AccountDisabled("This account is disabled; ask an administrator of this installation.")
+    async def user(self, bearer: Bearer) -> accounts.User:
+        """Who bears it as the database has them now, account and session in one look."""
+        return await self.who(member(bearer.user_id, bearer.session_id))
+
+    async def who(self, actor: Actor) -> accounts.User:
+        """The person that an actor is; refuses one who may not act any more."""
+        rows = await self._database.fetch(actor, accounts.SELECT_ME)
+        check_standing(rows[0]["standing"] if rows else None)
         return accounts.of_row(rows[0])
 
     async def person(self, token: str) -> Person:
@@ -143,7 +157,8 @@ class Authenticator:
             found = await tokens.read(self._ring, token)
             if not isinstance(found, tokens.Claims):
                 return Actor(found)
-        return member((await self.person(token)).user_id)
+        person = await self.person(token)
+        return member(person.user_id, person.session_id)
 
     async def _verify(self, token: str) -> Person:
         issuer = self._outsiders.issuer_of(token)
@@ -153,7 +168,7 @@ class Authenticator:
                 raise SecondFactorNeeded(
                     "This account has a second factor: show it first (/auth/v1/factors)."
                 )
-            return Person(claims.user_id, claims.expires_at, claims.said)
+            return Person(claims.user_id, claims.expires_at, claims.session_id)
         outsider = await self._outsiders.verified(token, issuer)
         async with self._database.transaction(SERVICE) as session:
             return Person(await identities.user_of(session, outsider), outsider.expires_at)
@@ -164,3 +179,13 @@ class Authenticator:
             if api_keys.is_used_again(key):
                 await api_keys.note_use(session, key_id=key.id)
         return key
+
+
+def check_standing(standing: accounts.Standing | None) -> None:
+    """Refuse who may not act any more, by what `auth.standing()` said of them."""
+    if standing is None:
+        raise Unauthenticated("The bearer token names a user who does not exist.")
+    if standing == "disabled":
+        raise AccountDisabled("This account is disabled; ask an administrator of this installation.")
+    if standing == "signed_out":
+        raise SessionEnded("The session of this token is over; sign in again.")

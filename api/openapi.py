@@ -8,7 +8,14 @@ import msgspec
 
 from api import body as intake
 from api import idempotency
-from api.auth import AccountDisabled, NotAllowed, ScopeMissing, Unauthenticated
+from api.auth import (
+    AccountDisabled,
+    NotAllowed,
+    ScopeMissing,
+    SecondFactorNeeded,
+    SessionEnded,
+    Unauthenticated,
+)
 from api.limits import TooManyRequests
 from api.operations import Operation
 from api.problems import FACES, BadRequest, Face, Failure, FieldError, Unavailable, face_of
@@ -257,8 +264,8 @@ def errors_of(op: Operation) -> list[type[LeadFuelError]]:
         intake.WrongShape,
     ]
     if op.access != "public":
-        found += [Unauthenticated, BadToken, BadApiKey, TooManyRequests, IssuerSilent]
-        found += [AccountDisabled, NoAccount, ScopeMissing]
+        found += [Unauthenticated, BadToken, BadApiKey, SessionEnded, TooManyRequests, IssuerSilent]
+        found += [AccountDisabled, NoAccount, ScopeMissing, SecondFactorNeeded]
     if op.access == "admin":
         found += [NotAllowed]
     if op.path_type is not None:

@@ -365,7 +365,7 @@ async def _admit(op: Operation, request: Request[Any, Any, Any], services: Servi
         )
     if refusal is not None or bearer is None:
         raise refusal or Unauthenticated("This path needs a bearer token.")
-    user = await services.authenticator.user(bearer.user_id)
+    user = await services.authenticator.user(bearer)
     structlog.contextvars.bind_contextvars(**{"user.id": str(user.id)})
     if bearer.scopes is not None and op.scope not in bearer.scopes:
         raise _not_in_scope(op)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import Connection, PoolProxiedConnection, event, text
@@ -33,14 +34,22 @@ Role = Literal["anon", "authenticated", "service_role", "auth_admin"]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """On whose behalf a transaction runs. A service may act for a person and say so."""
+    """On whose behalf a transaction runs. A service may act for a person and say so.
+
+    `session_id` is that of the token that was shown, for `auth.standing()`; it gives no right.
+    """
 
     role: Role
     user_id: UserId | None = None
+    session_id: UUID | None = None
 
     def claims(self) -> str:
         """What `auth.uid()` and the policies read."""
-        said = {"role": self.role} | ({"sub": str(self.user_id)} if self.user_id else {})
+        said: dict[str, str] = {"role": self.role}
+        if self.user_id:
+            said["sub"] = str(self.user_id)
+        if self.session_id:
+            said["session_id"] = str(self.session_id)
         return json.dumps(said)
 
 
@@ -50,8 +59,8 @@ SERVICE: Final = Actor("service_role")
 SIGN_IN: Final = Actor("auth_admin")
 
 
-def member(user_id: UserId) -> Actor:
-    return Actor("authenticated", user_id)
+def member(user_id: UserId, session_id: UUID | None = None) -> Actor:
+    return Actor("authenticated", user_id, session_id)
 
 
 class _ActingSession(Session):

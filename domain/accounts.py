@@ -13,6 +13,8 @@ from core.ids import UserId
 from domain.credits import months
 
 Role = Literal["member", "admin"]
+# What `auth.standing()` says of who asks; NULL when there is no such account.
+Standing = Literal["good", "disabled", "signed_out"]
 
 
 class BadAddress(LeadFuelError):
@@ -51,8 +53,8 @@ class Plan:
 # Where the addresses of those are who have none: it cannot exist (RFC 2606).
 NOWHERE: Final = "users.invalid"
 _COLUMNS = "id, email::text AS email, role, plan_id, credit_balance, disabled_at"
-# For `Database.fetch`: the user of an id, as far as the session may know them.
-SELECT: Final = f"SELECT {_COLUMNS} FROM app.users WHERE id = $1"  # noqa: S608 - constants
+# For `Database.fetch` as a member: who that is, and whether they may still act.
+SELECT_ME: Final = f"SELECT {_COLUMNS}, auth.standing() AS standing FROM app.users WHERE id = auth.uid()"  # noqa: S608
 
 
 async def get(session: AsyncSession, *, user_id: UserId) -> User | None:
@@ -120,7 +122,7 @@ def read_address(email: str) -> str:
 
 
 def of_row(row: Any) -> User:
-    """The user in a row of `SELECT`, from whichever driver, by the names of its columns."""
+    """The user in a row of `SELECT_ME`, from whichever driver, by the names of its columns."""
     return User(
         id=UserId(row["id"]),
         email=row["email"],

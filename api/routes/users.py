@@ -217,8 +217,8 @@ async def list_user_sessions(call: Call, path: UserPath) -> SessionsAnswer:
     errors=(NotFound,),
 )
 async def end_user_sessions(call: Call, path: UserPath) -> None:
-    """No session can be refreshed any more; an access token ends by itself, within the hour. To refuse the
-    very next request, disable the account.
+    """No session can be refreshed any more, and no access token of one is good. Tokens of other issuers and
+    API keys go on: to end these, too, disable the account.
     """
     await overseen.end(call.session, actor_id=call.user_id, user_id=UserId(path.user_id))
 

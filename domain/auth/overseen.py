@@ -46,7 +46,7 @@ async def of_user(session: AsyncSession, *, user_id: UserId) -> list[SignedInSes
 async def end(
     session: AsyncSession, *, actor_id: UserId | None, user_id: UserId, session_id: UUID | None = None
 ) -> None:
-    """End one session of somebody's, or all of them. An access token goes on to its end, within the hour."""
+    """End one session of somebody's, or all of them, and with it every token of it."""
     going_on = {each.id for each in await of_user(session, user_id=user_id)}
     if session_id is not None and session_id not in going_on:
         raise NotFound("There is no such session.")

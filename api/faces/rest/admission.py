@@ -26,7 +26,7 @@ async def admit(request: Request[Any, Any, Any], services: Services, *, route: s
     """Let a request in; an error for a bad token, or for somebody who is known to have asked too often.
 
     Signed-out clients send their anonymous key for a token; a request without any is anonymous, too.
-    Whether a person's account is still good is seen by the statement itself (`statements.active_sql`).
+    Whether a person's account and session go on is seen by the statement itself (`statements.standing_sql`).
     The counting is awaited before anything is changed or answered: reading goes on beside it.
     """
     refusal: LeadFuelError | None = None

@@ -14,6 +14,7 @@ from litestar.types import Receive, Scope, Send
 
 from api import body as intake
 from api import problems
+from api.auth import check_standing
 from api.faces.rest import answers, calls, errors, exposed, statements
 from api.faces.rest.admission import admit
 from api.faces.rest.answers import Answer
@@ -48,6 +49,7 @@ _CODES: Final = {
     "bad-token": "PGRST301",
     "unauthenticated": "PGRST301",
     "account-disabled": "PGRST301",
+    "session-ended": "PGRST301",
     "too-large": "PGRST102",
     "unavailable": "PGRST001",
 }
@@ -173,6 +175,9 @@ class _Call:
         except asyncpg.PostgresError as error:
             if error.sqlstate in _OUTDATED:
                 self.services.catalogue.is_outdated()
+            if self.actor.role == "authenticated":
+                # A statement that failed has not said whether who asked may hear why.
+                await self.services.authenticator.who(self.actor)
             raise errors.of_database(error, is_anonymous=self.actor.role == "anon") from error
 
     async def _run(
@@ -190,8 +195,7 @@ class _Call:
             row = await connection.fetchrow(statement.sql, *statement.values)
             if row is None:
                 raise TypeError("a statement of this face answers one row")
-            if not row["is_active"]:
-                raise Refused(401, "PGRST301", "The account of this token is disabled or gone")
+            check_standing(row["standing"])
             planned = None
             if statement.planned and _wants_plan(asking, row["total"], self.max_rows):
                 said = await connection.fetchval(statement.planned, *statement.planned_values)

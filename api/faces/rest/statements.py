@@ -25,9 +25,9 @@ from api.faces.rest.writes import (
 from db.sessions import Actor
 
 # Whether the person whose statement this is may still act: read by the statement itself, since a look before
-# it would cost a transaction of its own. Nobody else's account can be gone.
-_ACTIVE: Final = "(SELECT me.disabled_at IS NULL FROM app.users AS me WHERE me.id = auth.uid()) AS is_active"
-_ALWAYS: Final = "TRUE AS is_active"
+# it would cost a transaction of its own. Nobody else has an account or a session that could be over.
+_STANDING: Final = "(SELECT auth.standing()) AS standing"
+_ALWAYS: Final = "'good' AS standing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Statement:
     planned_values: list[Any] = field(default_factory=list)
 
 
-def active_sql(actor: Actor) -> str:
-    return _ACTIVE if actor.role == "authenticated" else _ALWAYS
+def standing_sql(actor: Actor) -> str:
+    return _STANDING if actor.role == "authenticated" else _ALWAYS
 
 
 def read(node: Node, asking: Asking, actor: Actor, *, head_only: bool, max_rows: int) -> Statement:
@@ -50,7 +50,7 @@ def read(node: Node, asking: Asking, actor: Actor, *, head_only: bool, max_rows:
     rows = page_of(number_sql(node, writer), node, writer) if head_only else rows_sql(node, writer)
     body = "NULL::text" if head_only else _body(asking)
     total = _total(node, asking, writer, max_rows=max_rows)
-    outputs = f"count(*) AS page, {body} AS body, {total} AS total, {active_sql(actor)}"
+    outputs = f"count(*) AS page, {body} AS body, {total} AS total, {standing_sql(actor)}"
     sql = f"SELECT {outputs} FROM ({rows}) AS _row"
     planned = _planned(node) if asking.preferences.count in ("planned", "estimated") else Statement("", [])
     return Statement(sql, writer.parameters.values, planned.sql, planned.values)
@@ -174,7 +174,9 @@ def _change(
         source = f"({rows}) AS _row"
     else:
         answer, source = "SELECT count(*) AS page, NULL::text AS body", f"{SOURCE} AS _row"
-    sql = f"WITH {change.ctes} {answer}, {affected}, {existed}, {location}, {active_sql(actor)} FROM {source}"
+    sql = (
+        f"WITH {change.ctes} {answer}, {affected}, {existed}, {location}, {standing_sql(actor)} FROM {source}"
+    )
     return Statement(sql, writer.parameters.values)
 
 
@@ -200,7 +202,7 @@ def call(
         body = json_body(is_singular=True, strips_nulls=asking.strips_nulls)
     sql = (
         f"WITH {source} AS (SELECT _called.* FROM {from_}) SELECT count(*) AS page, {body} AS body,"
-        f" {total} AS total, {active_sql(actor)} FROM ({rows}) AS _row"
+        f" {total} AS total, {standing_sql(actor)} FROM ({rows}) AS _row"
     )
     return Statement(sql, writer.parameters.values)
 
@@ -212,5 +214,5 @@ def _value(function: Function, from_: str, actor: Actor) -> str:
         body = "NULL::text"
     elif function.returns_set:
         body = "coalesce(json_agg(_called), '[]')::text"
-    outputs = f"count(*) AS page, {body} AS body, NULL::bigint AS total, {active_sql(actor)}"
+    outputs = f"count(*) AS page, {body} AS body, NULL::bigint AS total, {standing_sql(actor)}"
     return f"SELECT {outputs} FROM {from_}"
