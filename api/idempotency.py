@@ -5,8 +5,9 @@ for a day. It is claimed before the work and the answer is stored with the work,
 are both or neither, whatever dies in between, and a call that failed has kept nothing.
 
 An operation that talks to others between transactions of its own claims its key in a transaction before
-and keeps its answer in one after. If it dies on the way, the claim lasts as long as its lease; whoever comes
-then goes on under the same `reference`, by which the domain knows what it has done already.
+and keeps its answer in one after. The claim names the process that made it: if that is killed on the way, the key is
+free at once, and in any case when its lease is over. Whoever comes then goes on under the same `reference`,
+by which the domain knows what it has done already.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.errors import LeadFuelError
 from core.ids import UserId
+from db import presence
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
@@ -100,11 +102,11 @@ def fingerprint(arguments: Any) -> bytes:
     return hashlib.sha256(msgspec.json.encode(arguments, order="sorted")).digest()
 
 
-async def claim(session: AsyncSession, asked: Asked) -> Claim:
+async def claim(session: AsyncSession, asked: Asked, *, holder: int | None = None) -> Claim:
     """Take the key, or find the answer it was given.
 
     In the transaction that does the work, nobody else sees the claim before its answer. Committed alone, it
-    holds for its lease. Raises `KeyInUse` and `KeyReused`. Needs a session of the service.
+    holds for its lease, or as long as its `holder` lives (the process' number of `db.presence`). Raises `KeyInUse` and `KeyReused`. Needs a session of the service.
     """
     if not await session.scalar(
         text("SELECT pg_try_advisory_xact_lock(hashtextextended(CAST(:what AS text), 0))"),
@@ -114,7 +116,7 @@ async def claim(session: AsyncSession, asked: Asked) -> Claim:
     found = await session.execute(
         text(
             """
-            SELECT request_hash, reference, status, response,
+            SELECT request_hash, reference, status, response, holder,
                    claimed_until > clock_timestamp() AS is_running
             FROM app.idempotency_keys
             WHERE user_id = :user_id AND route = :route AND key = :key AND created_at > :since
@@ -128,16 +130,17 @@ async def claim(session: AsyncSession, asked: Asked) -> Claim:
             raise KeyReused("This key was used for another request in the last 24 hours.")
         if row.response is not None:
             return Claim(_plain(row.reference), Kept(row.status, bytes(row.response)))
-        if row.is_running:
+        if row.is_running and (row.holder is None or await presence.is_alive(session, row.holder)):
             raise _in_use()
     made = await session.execute(
         text(
             """
-            INSERT INTO app.idempotency_keys AS k (user_id, route, key, request_hash, claimed_until)
-            VALUES (:user_id, :route, :key, :request_hash,
+            INSERT INTO app.idempotency_keys AS k (user_id, route, key, request_hash, holder, claimed_until)
+            VALUES (:user_id, :route, :key, :request_hash, CAST(:holder AS integer),
                     clock_timestamp() + make_interval(secs => :lease_s))
             ON CONFLICT (user_id, route, key) DO UPDATE
             SET request_hash = excluded.request_hash, claimed_until = excluded.claimed_until,
+                holder = excluded.holder,
                 reference = CASE WHEN :goes_on THEN k.reference ELSE excluded.reference END,
                 status = NULL, response = NULL, contact_ids = '{}', created_at = excluded.created_at
             RETURNING reference
@@ -146,6 +149,7 @@ async def claim(session: AsyncSession, asked: Asked) -> Claim:
         {
             **_whose(asked),
             "request_hash": asked.request_hash,
+            "holder": holder,
             "lease_s": LEASE.total_seconds(),
             "goes_on": row is not None,
         },

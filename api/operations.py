@@ -281,8 +281,9 @@ async def _serve_once_in_steps(
 ) -> Response[Any]:
     """The same for an operation that opens transactions of its own."""
     database = call.services.database
+    holder = await call.services.presence.number()
     async with database.transaction(SERVICE) as session:
-        claimed = await idempotency.claim(session, asked)
+        claimed = await idempotency.claim(session, asked, holder=holder)
     if claimed.kept is not None:
         return _replayed(claimed.kept)
     call.reference = claimed.reference

@@ -11,6 +11,7 @@ from api.faces.auth.parts import SignInParts, open_parts
 from api.faces.rest.reading import CatalogueReader
 from api.limits import Limiter
 from core.settings import Settings
+from db.presence import Presence
 from db.sessions import Database
 from domain.billing.cloud import Cloud
 from domain.billing.gateway import open_cloud
@@ -29,6 +30,8 @@ class Services:
 
     settings: Settings
     database: Database
+    # By which others see that this process lives.
+    presence: Presence
     # The searcher's own client, here for the health check.
     opensearch: AsyncOpenSearch | None
     searcher: Searcher
@@ -55,6 +58,7 @@ class Services:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Build the bundle; nothing connects before it is used, so that the API starts beside dead parts."""
     database = Database(settings.database)
+    presence = Presence(settings.database.url)
     opensearch = connect(settings.opensearch) if settings.opensearch.url else None
     searcher = Searcher(settings, database, opensearch)
     feed = Feed.connect(settings, database) if settings.opensearch.url else None
@@ -70,6 +74,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             yield Services(
                 settings=settings,
                 database=database,
+                presence=presence,
                 opensearch=opensearch,
                 searcher=searcher,
                 feed_or_none=feed,
@@ -87,4 +92,5 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await searcher.close()
         if feed is not None:
             await feed.close()
+        await presence.close()
         await database.close()

@@ -17,6 +17,8 @@ idempotency_keys = Table(
     Column("reference", UUID, nullable=False, server_default=text("gen_random_uuid()")),
     Column("status", SmallInteger),
     Column("claimed_until", DateTime(timezone=True)),
+    # The number of the process that has claimed it: `db.presence`.
+    Column("holder", Integer),
 )
 Index("idempotency_keys_created_at_idx", idempotency_keys.c.created_at)
 Index("idempotency_keys_contact_ids_idx", idempotency_keys.c.contact_ids, postgresql_using="gin")

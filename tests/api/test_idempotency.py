@@ -11,6 +11,8 @@ from api import idempotency
 from api.app import OPERATIONS, create_app
 from api.idempotency import Asked, KeyInUse
 from core.settings import RedisSettings
+from db import presence
+from db.presence import Presence
 from db.sessions import SERVICE, member
 from tests.lab.laboratory import laboratory
 from tests.lab.servers import OK, MailServer
@@ -106,6 +108,27 @@ async def test_a_call_whose_server_died_goes_on_when_its_lease_is_over(
     assert again.json() == first.json()
     assert await available(lab_person) == before - 1
     assert len(await rows("SELECT id FROM app.email_validation_logs")) == 1
+
+
+async def test_a_claim_of_a_killed_process_is_free_at_once(db, ann, database_url, clean_database):
+    asked = Asked(ann.id, "anything", uuid4().hex, b"hash")
+    process = Presence(database_url)
+    async with db.transaction(SERVICE) as session:
+        first = await idempotency.claim(session, asked, holder=await process.number())
+    async with db.transaction(SERVICE) as session:
+        with pytest.raises(KeyInUse):
+            await idempotency.claim(session, asked)
+    await process.close()
+    async with db.transaction(SERVICE) as session:
+        assert await idempotency.claim(session, asked) == first
+
+
+async def test_a_call_in_steps_names_the_process_that_serves_it(lab, lab_person, db, rows, clean_database):
+    await lab.domain("corp-lab.com", MailServer({"anna": OK}))
+    await lab_person("POST", VALIDATE, json=BODY, headers={"Idempotency-Key": "whose"})
+    (row,) = await rows("SELECT holder FROM app.idempotency_keys")
+    async with db.transaction(SERVICE) as session:
+        assert await presence.is_alive(session, row.holder)
 
 
 async def test_a_refusal_leaves_the_key_free(lab_person, rows, clean_database):
