@@ -5,9 +5,9 @@ for a day. It is claimed before the work and the answer is stored with the work,
 are both or neither, whatever dies in between, and a call that failed has kept nothing.
 
 An operation that talks to others between transactions of its own claims its key in a transaction before
-and keeps its answer in one after. The claim names the process that made it: if that is killed on the way, the key is
-free at once, and in any case when its lease is over. Whoever comes then goes on under the same `reference`,
-by which the domain knows what it has done already.
+and keeps its answer in one after. The claim names the process that made it: if that is killed on the way,
+the key is free at once, and in any case when its lease is over. Whoever comes then goes on under the same
+`reference`, by which the domain knows what it has done already.
 """
 
 import hashlib
@@ -106,7 +106,8 @@ async def claim(session: AsyncSession, asked: Asked, *, holder: int | None = Non
     """Take the key, or find the answer it was given.
 
     In the transaction that does the work, nobody else sees the claim before its answer. Committed alone, it
-    holds for its lease, or as long as its `holder` lives (the process' number of `db.presence`). Raises `KeyInUse` and `KeyReused`. Needs a session of the service.
+    holds for its lease, and no longer than its `holder` lives (a process by its number of `db.presence`).
+    Raises `KeyInUse` and `KeyReused`. Needs a session of the service.
     """
     if not await session.scalar(
         text("SELECT pg_try_advisory_xact_lock(hashtextextended(CAST(:what AS text), 0))"),

@@ -28,6 +28,17 @@ class NotFound(LeadFuelError):
     title = "Not found"
 
 
+class PlanLimit(LeadFuelError):
+    """The plan allows no more of this. A larger plan does, or making room.
+
+    `limit` is how many it allows, `of` what.
+    """
+
+    status = 402
+    slug = "plan-limit"
+    title = "The plan allows no more of this"
+
+
 class Invalid(LeadFuelError):
     """The request has the right form and a wrong content.
 

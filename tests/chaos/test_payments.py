@@ -36,8 +36,8 @@ USERS, CONTACTS = 4, 150
 DOMAINS = ("acme.example", "globex.example")
 # Whom mail reaches there: some of those asked for, so that holds are captured and voided.
 REACHED = [*(f"p{n}" for n in range(0, 100, 2)), *(f"anna.keller{letter}" for letter in "abcd")]
-# It goes on until so much has happened, for so long at the most; then callers give up what is under way, and what
-# Stripe told must be heard within so many seconds.
+# It goes on until so much has happened, for so long at the most; then callers give up what is under way, and
+# what Stripe told must be heard within so many seconds.
 KILLS, ANSWERS, SECONDS, HEARD_WITHIN_S = 8, 500, 150, 60
 
 
@@ -97,7 +97,7 @@ class Barrage:
             await asyncio.sleep(0.1)
 
     async def call(self, client, method, path, token=None, **options):
-        """One call, sent again under the same key until it is answered for good; None when the run is over first."""
+        """One call, sent again under its key until it is answered for good; None if the run ends first."""
         headers = options.pop("headers", {}) | ({"Authorization": f"Bearer {token}"} if token else {})
         while not self.over:
             with contextlib.suppress(httpx.TransportError):
