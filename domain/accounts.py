@@ -35,6 +35,8 @@ class User:
     plan_id: str
     credit_balance: int
     disabled_at: datetime | None = None
+    # How far the plan lets a search be paged; None is to the end.
+    search_depth: int | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -52,7 +54,11 @@ class Plan:
 
 # Where the addresses of those are who have none: it cannot exist (RFC 2606).
 NOWHERE: Final = "users.invalid"
-_COLUMNS = "id, email::text AS email, role, plan_id, credit_balance, disabled_at"
+_COLUMNS = (
+    "id, email::text AS email, role, plan_id, credit_balance, disabled_at,"
+    " (SELECT CAST(p.features -> 'limits' ->> 'search_depth' AS integer) FROM app.plans AS p"
+    " WHERE p.id = plan_id) AS search_depth"
+)
 # For `Database.fetch` as a member: who that is, and whether they may still act.
 SELECT_ME: Final = f"SELECT {_COLUMNS}, auth.standing() AS standing FROM app.users WHERE id = auth.uid()"  # noqa: S608
 
@@ -130,4 +136,5 @@ def of_row(row: Any) -> User:
         plan_id=row["plan_id"],
         credit_balance=row["credit_balance"],
         disabled_at=row["disabled_at"],
+        search_depth=row["search_depth"],
     )

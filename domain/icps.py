@@ -130,7 +130,7 @@ async def create(
     notes: str | None = None,
     tags: Sequence[str] = (),
 ) -> Icp:
-    """Save a search; it must be one that runs. Raises `Invalid` and `plans.PlanLimit`."""
+    """Save a search; it must be one that runs. Raises `Invalid` and `PlanLimit`."""
     await _check(searcher, entity, request, actor)
     with plans.limits():
         icp_id = await session.scalar(

@@ -9,19 +9,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.errors import LeadFuelError
+from core.errors import PlanLimit
 from core.ids import UserId
 
 # What the trigger `keep_to_plan` raises.
 _SQLSTATE: Final = "PT402"
-
-
-class PlanLimit(LeadFuelError):
-    """The plan allows no more of this. A larger plan does, or making room."""
-
-    status = 402
-    slug = "plan-limit"
-    title = "The plan allows no more of this"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -35,28 +36,37 @@ class _Payload(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     refreshed: int | None
     engine: EngineName | None
     issued_s: int
+    # Cursors of earlier releases do not count.
+    given: int = 0
 
 
-def encode(
-    after: After, *, entity: Entity, request: SearchRequest, engine: EngineName | None, secret: str
-) -> str:
-    """`engine` is named where only that engine can continue: by relevance."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to go on, after how many records, and the engine that has to (None: any)."""
+
+    after: After
+    given: int
+    engine: EngineName | None
+
+
+def encode(place: Place, *, entity: Entity, request: SearchRequest, secret: str) -> str:
+    """A cursor that goes on at a place."""
+    after = place.after
     payload = _Payload(
         request=_fingerprint(entity, request),
         key=after.key,
         id=after.id,
         refreshed=after.refreshed,
-        engine=engine,
+        engine=place.engine,
         issued_s=int(clock.now().timestamp()),
+        given=place.given,
     )
     body = msgspec.msgpack.encode(payload)
     return base64.urlsafe_b64encode(_sign(body, secret) + body).decode().rstrip("=")
 
 
-def decode(
-    cursor: str, *, entity: Entity, request: SearchRequest, secret: str
-) -> tuple[After, EngineName | None]:
-    """Where to go on, and the engine that has to; raises `BadCursor` with its reason."""
+def decode(cursor: str, *, entity: Entity, request: SearchRequest, secret: str) -> Place:
+    """Where to go on; raises `BadCursor` with its reason."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         signature, body = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
@@ -69,7 +79,7 @@ def decode(
         raise _refused("other_request")
     if payload.engine is not None and clock.now().timestamp() - payload.issued_s > RELEVANCE_LIFETIME_S:
         raise _refused("expired")
-    return After(payload.key, payload.id, payload.refreshed), payload.engine
+    return Place(After(payload.key, payload.id, payload.refreshed), payload.given, payload.engine)
 
 
 def other_engine() -> BadCursor:

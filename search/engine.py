@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from opensearchpy import AsyncOpenSearch
 
-from core.errors import Invalid
+from core.errors import Invalid, PlanLimit
 from core.logs import get_logger
 from core.settings import Settings
 from db.sessions import Actor, Database
@@ -98,10 +98,17 @@ class Searcher:
         """Why OpenSearch is not asked, or None when it is."""
         return "OPENSEARCH_URL is not set" if self._opensearch is None else self._breaker.reason
 
-    async def search(self, entity: Entity, request: SearchRequest, actor: Actor) -> SearchResponse:
-        """A page of what fits; raises `Invalid`, `cursor.BadCursor` or `visibility.UnknownList`."""
+    async def search(
+        self, entity: Entity, request: SearchRequest, actor: Actor, *, depth: int | None = None
+    ) -> SearchResponse:
+        """A page of what fits, among the first `depth` records.
+
+        Raises `Invalid`, `cursor.BadCursor`, `visibility.UnknownList`, and `PlanLimit` beyond the depth.
+        """
         started = perf_counter()
-        reading, plan, only, (found, engine, reason) = await self._first_answer(entity, request, actor)
+        reading, plan, only, (found, engine, reason) = await self._first_answer(
+            entity, request, actor, depth=depth
+        )
         for text in self._other_readings(request, reading) if found.total == 0 else ():
             criteria = Criteria(entity, reading.criteria.clauses, text)
             reading = replace(reading, criteria=criteria)
@@ -115,10 +122,11 @@ class Searcher:
         response.engine_reason = reason
         if found.more and found.ends:
             response.cursor = cursor.encode(
-                found.ends[-1],
+                cursor.Place(
+                    found.ends[-1], plan.given + len(found.ends), engine if plan.sort is None else None
+                ),
                 entity=entity,
                 request=request,
-                engine=engine if plan.sort is None else None,
                 secret=self._settings.auth.jwt_secret,
             )
         response.took_ms = round((perf_counter() - started) * 1_000)
@@ -188,7 +196,7 @@ class Searcher:
             await self._opensearch.ping()
 
     async def _first_answer(
-        self, entity: Entity, request: SearchRequest, actor: Actor
+        self, entity: Entity, request: SearchRequest, actor: Actor, *, depth: int | None
     ) -> tuple[_Reading, Plan, EngineName | None, _Answer]:
         """The request read, and what the engine says to it.
 
@@ -198,11 +206,11 @@ class Searcher:
         guess = self._guess(entity, request, actor)
         if guess is None:
             reading = await self._read(entity, request, actor)
-            plan, only = self._plan(request, reading)
+            plan, only = self._plan(request, reading, depth=depth)
             return reading, plan, only, await self._carry_out(plan, only, request.engine)
         clauses, echo, terms = await self._filters(request)
         reading = _Reading(Criteria(entity, tuple(clauses)), guess, terms, echo)
-        plan, only = self._plan(request, reading)
+        plan, only = self._plan(request, reading, depth=depth)
         ahead = asyncio.create_task(self._carry_out(plan, only, request.engine))
         try:
             holds = await visibility.confirms(self._database, guess)
@@ -238,7 +246,9 @@ class Searcher:
             fresh = await self._terms.fresh()
             return *read_filters(request, terms=fresh), fresh
 
-    def _plan(self, request: SearchRequest, reading: _Reading) -> tuple[Plan, EngineName | None]:
+    def _plan(
+        self, request: SearchRequest, reading: _Reading, *, depth: int | None = None
+    ) -> tuple[Plan, EngineName | None]:
         """The plan, and the only engine that can carry it out where its cursor says so."""
         entity = reading.criteria.entity
         errors: list[dict[str, Any]] = []
@@ -246,22 +256,30 @@ class Searcher:
         facets = _facets(entity, list_facet.others(request.facets), reading.terms, errors)
         if errors:
             raise Invalid(errors[0]["message"], errors=errors)
-        after, only = None, None
+        place = None
         if request.cursor is not None:
-            after, only = cursor.decode(
+            place = cursor.decode(
                 request.cursor, entity=entity, request=request, secret=self._settings.auth.jwt_secret
+            )
+        given = place.given if place else 0
+        if depth is not None and given >= depth:
+            raise PlanLimit(
+                f"The plan shows the first {depth:,} records of a search. Narrow it down.",
+                limit=depth,
+                of="search_depth",
             )
         plan = Plan(
             criteria=reading.criteria,
             visibility=reading.visibility,
             sort=sort,
-            limit=request.limit,
-            after=after,
+            limit=request.limit if depth is None else min(request.limit, depth - given),
+            after=place.after if place else None,
+            given=given,
             exact_total=request.total == "exact",
             facets=facets,
             explain=request.explain,
         )
-        return plan, only
+        return plan, place.engine if place else None
 
     @staticmethod
     def _other_readings(request: CountRequest, reading: _Reading) -> list[tuple[TextPart, ...]]:

@@ -46,6 +46,8 @@ class Plan:
     sort: Sort | None
     limit: int
     after: After | None = None
+    # How many records the pages before have given.
+    given: int = 0
     exact_total: bool = False
     facets: tuple[FacetPlan, ...] = ()
     explain: bool = False

@@ -9,14 +9,13 @@ from msgspec import Meta
 
 from api.operations import Call, Operation, Text, operation
 from api.routes.icps import IcpPath
-from core.errors import Invalid, NotFound
+from core.errors import Invalid, NotFound, PlanLimit
 from db.sessions import SERVICE
 from domain.alerts import delivery, feed, letters, subscriptions, watching
 from domain.alerts.subscriptions import Subscription
 from domain.alerts.watching import NotAlertable
 from domain.icps import BrokenIcp, IcpRoleTooLow
 from domain.paging import MAX_CURSOR_LENGTH, BadCursor
-from domain.plans import PlanLimit
 from search.request import Form
 from search.response import Answer
 from search.visibility import UnknownList

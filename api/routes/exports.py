@@ -8,12 +8,11 @@ from msgspec import Meta
 
 from api.operations import Call, Download, Operation, operation
 from api.routes.hidden import Page
-from core.errors import Invalid, NotFound
+from core.errors import Invalid, NotFound, PlanLimit
 from domain.exports import keeping, store
 from domain.exports.keeping import Source, Wanted
 from domain.exports.store import NoSuchExport
 from domain.paging import BadCursor
-from domain.plans import PlanLimit
 from search.request import CountRequest, Form
 from search.response import Answer
 from search.visibility import UnknownList

@@ -9,12 +9,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.operations import Call, Operation, operation
 from api.routes.hidden import Page
-from core.errors import NotFound
+from core.errors import NotFound, PlanLimit
 from domain import icps
 from domain.accounts import BadAddress
 from domain.icps import BrokenIcp, IcpRoleTooLow, StaleVersion, TooManyMembers
 from domain.paging import BadCursor
-from domain.plans import PlanLimit
 from search.cursor import BadCursor as BadSearchCursor
 from search.request import MAX_LIMIT, FacetRequest, Form, SearchRequest, Value
 from search.response import Answer, ContactHit, CountResponse, Facet, OrganizationHit, RemovedBy, Understood
@@ -245,15 +244,19 @@ async def delete_icp(call: Call, path: IcpPath) -> None:
     summary="Run an ICP",
     scope="read",
     session="read",
-    errors=(NotFound, UnknownList, BadSearchCursor, BrokenIcp),
+    errors=(NotFound, UnknownList, BadSearchCursor, BrokenIcp, PlanLimit),
     example={"limit": 10},
 )
 async def run_icp(call: Call, path: IcpPath, body: RunOptions) -> RunAnswer:
-    """The same answer as the search of its request: what you have hidden is not in it, whoever saved it."""
+    """The same answer as the search of its request: what you have hidden is not in it, whoever saved it, and
+    pages go as deep as your plan allows.
+    """
     found = await icps.get(call.session, user_id=call.user_id, icp_id=path.icp_id)
     chosen = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not None}
     request = msgspec.structs.replace(found.request(), **chosen)
-    answer = await call.services.searcher.search(found.entity, request, call.actor)
+    answer = await call.services.searcher.search(
+        found.entity, request, call.actor, depth=call.user.search_depth
+    )
     hits = cast("list[ContactHit | OrganizationHit]", answer.results)
     return RunAnswer(
         results=[msgspec.to_builtins(hit) for hit in hits],

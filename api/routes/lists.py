@@ -11,13 +11,12 @@ from api.operations import Call, Operation, WithStatus, operation
 from api.routes.hidden import Page
 from api.routes.jobs import JobAnswer, answer_of
 from api.routes.records import RecordId
-from core.errors import Invalid, NotFound
+from core.errors import Invalid, NotFound, PlanLimit
 from core.ids import ListId
 from domain import jobs
 from domain.lists import keeping, records
 from domain.lists.keeping import ListArchived, RoleTooLow
 from domain.paging import BadCursor
-from domain.plans import PlanLimit
 from search.request import CountRequest, Entity, Form
 from search.response import Answer
 

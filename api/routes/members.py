@@ -11,7 +11,7 @@ from api.faces.functions import function
 from api.operations import Call, Operation, operation
 from api.routes.hidden import Page
 from api.routes.lists import ListAnswer, ListPath, RoleName, list_answer
-from core.errors import NotFound
+from core.errors import NotFound, PlanLimit
 from core.ids import ListId, UserId
 from domain.accounts import BadAddress
 from domain.lists import invitations, keeping, members
@@ -19,7 +19,6 @@ from domain.lists.invitations import AlreadyMember, InvitationOver, TooManyInvit
 from domain.lists.keeping import RoleTooLow
 from domain.lists.members import NoMember, OnlyOwner
 from domain.paging import BadCursor
-from domain.plans import PlanLimit
 from search.request import Form
 from search.response import Answer
 

@@ -4,6 +4,7 @@ from typing import Any, Final, cast
 
 from api.auth import NotAllowed
 from api.operations import Call, Operation, operation
+from core.errors import PlanLimit
 from search.cursor import BadCursor
 from search.request import CountRequest, SearchRequest
 from search.response import ContactSearchResponse, CountResponse, OrganizationSearchResponse
@@ -26,16 +27,17 @@ _ICP: Final[dict[str, Any]] = {
     tag="Search",
     summary="Search people",
     scope="read",
-    errors=(BadCursor, UnknownList, NotAllowed),
+    errors=(BadCursor, UnknownList, NotAllowed, PlanLimit),
     example={"filters": _ICP, "facets": ["seniorities", "industries", "countries"], "limit": 25},
     links=dict.fromkeys(("show_contact", "hide_contact", "unhide_contact"), ("contact_id", "/results/0/id")),
 )
 async def search_contacts(call: Call, body: SearchRequest) -> ContactSearchResponse:
     """People who fit an ICP, in pages, with exact counts beside the filters and without what you have
-    hidden. `engine` says which engine answered: when OpenSearch does not, PostgreSQL does.
+    hidden. `engine` says which engine answered: when OpenSearch does not, PostgreSQL does. Pages go as deep
+    as the plan allows (`search_depth` of its limits); the cursor beyond that is answered with 402.
     """
     _check_engine(call, body)
-    answer = await call.services.searcher.search("contacts", body, call.actor)
+    answer = await call.services.searcher.search("contacts", body, call.actor, depth=call.user.search_depth)
     return cast("ContactSearchResponse", answer)
 
 
@@ -60,7 +62,7 @@ async def count_contacts(call: Call, body: CountRequest) -> CountResponse:
     tag="Search",
     summary="Search companies",
     scope="read",
-    errors=(BadCursor, UnknownList, NotAllowed),
+    errors=(BadCursor, UnknownList, NotAllowed, PlanLimit),
     example={
         "q": "semiconductors",
         "filters": {"organizations": {"include": {"locations": ["Texas"]}}},
@@ -72,9 +74,13 @@ async def count_contacts(call: Call, body: CountRequest) -> CountResponse:
     ),
 )
 async def search_organizations(call: Call, body: SearchRequest) -> OrganizationSearchResponse:
-    """Companies that fit. Filters on contacts mean: at least one visible person there fits them all."""
+    """Companies that fit. Filters on contacts mean: at least one visible person there fits them all. Pages go
+    as deep as the plan allows, as those of people do.
+    """
     _check_engine(call, body)
-    answer = await call.services.searcher.search("organizations", body, call.actor)
+    answer = await call.services.searcher.search(
+        "organizations", body, call.actor, depth=call.user.search_depth
+    )
     return cast("OrganizationSearchResponse", answer)
 
 

@@ -51,7 +51,7 @@ async def turn_on(
     """Watch an ICP from now on: who fits at this moment is no news. If it is watched, change what is told.
 
     Needs a session of the service role that acts for the user. Raises `NotAlertable`, `Invalid` for a field
-    that cannot be watched, and `plans.PlanLimit`.
+    that cannot be watched, and `PlanLimit`.
     """
     icp = await icps.allowed(session, user_id=user_id, icp_id=icp_id, role="editor")
     check(icp.entity, icp.request())

@@ -22,7 +22,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
-from core.errors import Invalid, NotFound
+from core.errors import Invalid, NotFound, PlanLimit
 from core.ids import ListId, UserId
 from core.logs import get_logger
 from core.settings import Settings
@@ -155,7 +155,7 @@ async def create(
 ) -> Export:
     """Ask for an export.
 
-    Raises `plans.PlanLimit` when there are more rows than the plan allows.
+    Raises `PlanLimit` when there are more rows than the plan allows.
     """
     chosen = columns.choose(wanted.entity, wanted.columns)
     title, source, request = await _read(session, wanted, user_id=user_id)
@@ -163,7 +163,7 @@ async def create(
     rows = await selection.count(session, selected)
     allowed = await plans.limit(session, user_id=user_id, of="export_rows")
     if allowed is not None and rows > allowed:
-        raise plans.PlanLimit(
+        raise PlanLimit(
             f"{rows:,} rows would be exported; the plan allows {allowed:,}.",
             limit=allowed,
             of="export_rows",
@@ -263,17 +263,23 @@ async def run(settings: Settings, db: Database, searcher: Searcher, *, job: jobs
         await jobs.tell(db, job_id=job.id, done=rows, total=rows)
         size = path.stat().st_size
         await asyncio.to_thread(store.store_of(settings).put, name, path)
-    async with db.transaction(SERVICE) as session:
-        still_there = await session.scalar(
-            text(
-                "UPDATE app.exports SET row_count = :rows, byte_count = :size, finished_at = app.now(),"
-                " expires_at = app.now() + make_interval(days => :days) WHERE id = :id RETURNING id"
-            ),
-            {"id": found.id, "rows": rows, "size": size, "days": settings.exports.keep_days},
-        )
-        await jobs.finish(session, job_id=job.id, result={"export_id": str(found.id), "rows": rows})
-    if still_there is None:
-        await asyncio.to_thread(store.store_of(settings).remove, name)
+    still_there = None
+    try:
+        async with db.transaction(SERVICE) as session:
+            with plans.limits():
+                still_there = await session.scalar(
+                    text(
+                        "UPDATE app.exports SET row_count = :rows, byte_count = :size,"
+                        " finished_at = app.now(), expires_at = app.now() + make_interval(days => :days)"
+                        " WHERE id = :id RETURNING id"
+                    ),
+                    {"id": found.id, "rows": rows, "size": size, "days": settings.exports.keep_days},
+                )
+            await jobs.finish(session, job_id=job.id, result={"export_id": str(found.id), "rows": rows})
+    finally:
+        # Called off meanwhile, or the plan has become smaller while it was written.
+        if still_there is None:
+            await asyncio.to_thread(store.store_of(settings).remove, name)
 
 
 async def expire(settings: Settings, db: Database) -> int:

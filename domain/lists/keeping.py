@@ -71,7 +71,7 @@ _SELECT: Final = """
 async def create(
     session: AsyncSession, *, user_id: UserId, name: str, description: str | None = None
 ) -> List:
-    """A new list of one's own; raises `plans.PlanLimit`."""
+    """A new list of one's own; raises `PlanLimit`."""
     with plans.limits():
         list_id = await session.scalar(
             text("INSERT INTO app.lists (name, description) VALUES (:name, :description) RETURNING id"),

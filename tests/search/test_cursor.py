@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core import clock
 from search import cursor
+from search.cursor import Place
 from search.plan import After
 from search.request import SearchRequest
 
@@ -16,8 +17,8 @@ REQUEST = SearchRequest(sort="name")
 END = After("müller anna", 42)
 
 
-def encode(request=REQUEST, engine=None, entity="contacts", after=END):
-    return cursor.encode(after, entity=entity, request=request, engine=engine, secret=SECRET)
+def encode(request=REQUEST, engine=None, entity="contacts", after=END, given=25):
+    return cursor.encode(Place(after, given, engine), entity=entity, request=request, secret=SECRET)
 
 
 def decode(text, request=REQUEST, entity="contacts", secret=SECRET):
@@ -26,8 +27,8 @@ def decode(text, request=REQUEST, entity="contacts", secret=SECRET):
 
 @pytest.mark.parametrize("after", [END, After(None, 7), After(12.0, 3, 1_700_000_000_000_000), After(-5, 1)])
 def test_it_comes_back_as_it_went(after):
-    assert decode(encode(after=after)) == (after, None)
-    assert decode(encode(engine="postgres", after=after)) == (after, "postgres")
+    assert decode(encode(after=after)) == Place(after, 25, None)
+    assert decode(encode(engine="postgres", after=after, given=0)) == Place(after, 0, "postgres")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_it_belongs_to_its_request(change):
     "request_", [SearchRequest(sort="name", limit=3), SearchRequest(sort="name", facets=["seniorities"])]
 )
 def test_size_and_facets_may_change(request_):
-    assert decode(encode(), request=request_)[0] == END
+    assert decode(encode(), request=request_).after == END
 
 
 def test_another_key_is_a_forgery():
@@ -78,7 +79,7 @@ def test_every_changed_byte_is_a_forgery(position, change):
 def test_one_by_relevance_expires_and_one_by_field_does_not():
     by_relevance, by_field = encode(engine="opensearch"), encode()
     with clock.shifted(timedelta(seconds=cursor.RELEVANCE_LIFETIME_S + 1)):
-        assert decode(by_field)[0] == END
+        assert decode(by_field).after == END
         with pytest.raises(cursor.BadCursor) as refused:
             decode(by_relevance)
     assert refused.value.facts == {"reason": "expired"}

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from core.errors import PlanLimit
 from db.sessions import SERVICE, member
 from search.engine import Searcher
 from search.request import SearchRequest
@@ -95,3 +96,33 @@ async def test_what_comes_and_goes_meanwhile_moves_nobody_else(searcher, world, 
         seen[engine] += [ident async for page in walk for ident in page]
         stays = [ident for ident in before if ident not in gone]
         assert [ident for ident in seen[engine] if ident in set(stays)] == stays, engine
+
+
+async def to_the_end(searcher, user, seen, *, depth, **body):
+    """Page after page; the plan ends it by `PlanLimit`, and `seen` has what there was."""
+    cursor = None
+    while True:
+        body |= {"limit": 500, "hidden": "include", "cursor": cursor}
+        page = await searcher.search("contacts", SearchRequest(**body), member(user), depth=depth)
+        seen += [hit.id for hit in page.results]
+        if (cursor := page.cursor) is None:
+            return
+
+
+@pytest.mark.parametrize("sort", ["relevance", "name"])
+async def test_both_engines_end_where_the_plan_does(searcher, world, sort):
+    seen = {"opensearch": [], "postgres": []}
+    for engine, ids in seen.items():
+        with pytest.raises(PlanLimit) as refused:
+            await to_the_end(searcher, world.users[0], ids, depth=1_200, engine=engine, sort=sort)
+        assert refused.value.facts == {"limit": 1_200, "of": "search_depth"}
+    assert seen["opensearch"] == seen["postgres"]
+    assert len(set(seen["postgres"])) == 1_200
+
+
+async def test_another_engine_does_not_begin_to_count_anew(searcher, world):
+    user, asked = member(world.users[0]), {"limit": 50, "hidden": "include", "sort": "name"}
+    first = await searcher.search("contacts", SearchRequest(engine="opensearch", **asked), user, depth=50)
+    goes_on = SearchRequest(engine="postgres", cursor=first.cursor, **asked)
+    with pytest.raises(PlanLimit):
+        await searcher.search("contacts", goes_on, user, depth=50)

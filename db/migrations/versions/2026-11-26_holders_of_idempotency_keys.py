@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "5e0c7a91d3b4"
-down_revision = "d3b1f7a90c52"
+down_revision = "5b1d2c7e9a41"
 branch_labels = None
 depends_on = None
 
