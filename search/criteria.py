@@ -1,13 +1,14 @@
 """From a request to `Criteria`: every filter gets its meaning here, once, or is refused with a reason.
 
 Values are resolved by our own tables (titles, places, vocabularies), so both engines compare what our
-code computed. All mistakes of a request are reported together, each with its path and the nearest
-allowed values.
+code computed. All mistakes of a request are reported together, each with its path, the first with the
+nearest allowed values.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +37,9 @@ from search.request import (
 
 C = CONTACT_FIELDS
 O = ORGANIZATION_FIELDS  # noqa: E741 - C and O are the two records everywhere in this module
+
+# So many mistakes of a request are told with what may have been meant.
+MAX_HINTS: Final = 10
 
 _CLOSED: Final = {
     "seniorities": vocabulary.SENIORITIES,
@@ -83,6 +87,12 @@ class _Reading:
         if near := list(allowed):
             error["allowed"] = near
         self.errors.append(error)
+
+    def hint(self, find: Callable[[], Sequence[str]]) -> Sequence[str]:
+        """The nearest allowed values for the next mistake, while there are few: to look through the cities of
+        the world takes some hundredths of a second, and a request can hold hundreds of names of none.
+        """
+        return find() if len(self.errors) < MAX_HINTS else ()
 
 
 def read_filters(request: CountRequest, *, terms: OpenTerms) -> tuple[list[Clause], dict[str, Any]]:
@@ -257,7 +267,7 @@ def _codes(values: list[str], path: str, kind: str, reading: _Reading) -> tuple[
     for position, value in enumerate(values):
         code = reading.terms.resolve(kind, value)
         if code is None:
-            near = vocabulary.nearest(value, reading.terms.terms.get(kind, {}))
+            near = reading.hint(partial(vocabulary.nearest, value, reading.terms.terms.get(kind, {})))
             reading.refuse(f"{path}[{position}]", f"no record has the {kind} {value[:80]!r}", near)
         else:
             found.append(code)
@@ -412,7 +422,8 @@ def _read_place_codes(values: list[str], path: str, kind: places.Kind, on: Field
         code = value.upper() if kind != "city" else value
         if not places.known(kind, code):
             message = f"{value[:80]!r} is not the code of a {kind}; names go into `locations`"
-            reading.refuse(f"{path}[{position}]", message, places.nearest(kind, value))
+            near = reading.hint(partial(places.nearest, kind, value))
+            reading.refuse(f"{path}[{position}]", message, near)
         else:
             found.append(code)
     if found:

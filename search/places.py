@@ -205,6 +205,8 @@ def nearest(kind: Kind, text: str, limit: int = 3) -> list[str]:
 
 
 def _nearest_cities(known: Gazetteer, key: str, limit: int) -> list[str]:
+    if not key:  # nothing but signs, which is like no name and would be compared with all of them
+        return []
     keys = next((found for length in (3, 2, 1) if (found := known.keys_beginning(key[:length]))), {})
     matches = process.extract(key, keys, scorer=fuzz.ratio, limit=limit * 10, score_cutoff=60)
     ranked = sorted(matches, key=lambda m: (-round(m[1] / 5), known.largest(m[2])))

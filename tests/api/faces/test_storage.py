@@ -1,5 +1,7 @@
 """Storage and realtime as clients call them."""
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.api.test_exports import ask
@@ -52,6 +54,23 @@ async def test_what_is_not_there_is_not_found_in_the_clients_shape(ann, path):
     answer = await ann("GET", path)
     assert answer.status_code == 404
     assert answer.json().keys() == {"statusCode", "error", "message"}
+
+
+@pytest.mark.parametrize(
+    "name", ["x.csv\r\nSet-Cookie: a=b", 'x.csv"; filename="y.exe', "../../etc/passwd", "\u202excod.csv", ""]
+)
+async def test_a_name_to_save_under_writes_no_header(api, ann, export, name):
+    """A file bears the name that was made for it, whatever a link says."""
+    signing = f"/storage/v1/object/sign/{export['storage_path']}"
+    signed = (await ann("POST", signing, json={"expiresIn": 60, "download": name})).json()["signedURL"]
+    answer = await api.get(
+        f"/storage/v1{signed}", params={"download": name, "token": signed.split("token=")[1]}
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-disposition"] == f'attachment; filename="{export["filename"]}"'
+    assert "set-cookie" not in answer.headers
+    beside = await ann("GET", f"/storage/v1/object/exports/{export['id']}/{quote(name or 'x', safe='')}")
+    assert beside.status_code == 404
 
 
 async def test_the_bucket_is_private(ann):

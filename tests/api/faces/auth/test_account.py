@@ -33,6 +33,31 @@ async def test_a_new_password_is_new_and_good(face):
     assert (await face("GET", "/user", token)).status_code == 200
 
 
+async def test_what_is_said_later_gives_no_right_either(face, owner):
+    token = (await face.person())["access_token"]
+    greedy = {
+        "role": "service_role",
+        "plan_id": "team",
+        "credit_balance": 9_999,
+        "is_admin": True,
+        "stripe_customer_id": "cus_another",
+        "needs_aal2": False,
+        "session_id": None,
+    }
+    answer = await face(
+        "PUT", "/user", token, json={"data": greedy, **greedy, "app_metadata": greedy, "aud": "admin"}
+    )
+    # It is kept as what somebody says of themselves, and counts for nothing.
+    assert (answer.status_code, answer.json()["user_metadata"]) == (200, greedy)
+    assert answer.json()["app_metadata"] == {"provider": "email", "providers": ["email"]}
+    assert (answer.json()["role"], answer.json()["aud"]) == ("authenticated", "authenticated")
+    row = await owner.fetchrow("SELECT role, plan_id, credit_balance FROM app.users")
+    assert tuple(row) == ("member", "free", 50)
+    assert await owner.fetchval("SELECT count(*) FROM app.billing_customers") == 0
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await face.http.get("/v1/admin/users", headers=headers)).status_code == 403
+
+
 async def test_a_new_address_is_confirmed_from_both_ends(face, owner):
     session = await face.person("old@example.com")
     token = session["access_token"]
