@@ -16,10 +16,11 @@ from core.errors import Invalid, PlanLimit
 from core.logs import get_logger
 from core.settings import Settings
 from db.sessions import Actor, Database
-from search import cursor, explain, list_facet, present, visibility
+from search import cursor, list_facet, present, visibility
 from search.breaker import Breaker
 from search.conditions import Clause, Criteria, TextPart
 from search.criteria import OpenTerms, read_filters
+from search.explain import Explanation
 from search.fields import FACETS, RELEVANCE, RELEVANCE_WITHOUT_TEXT, SORTS, Sort
 from search.opensearch import OpenSearchEngine, connect
 from search.plan import EngineFailed, FacetPlan, Found, Plan
@@ -331,10 +332,8 @@ class Searcher:
             marks = await present.read_marks(self._database, reading.visibility, ids)
         # What has left the catalogue since it was indexed is not shown for another moment.
         shown = [document for document in found.documents if document["id"] in marks.existing]
-        why = [
-            explain.reasons(plan.criteria, document, reading.terms) if request.explain else None
-            for document in shown
-        ]
+        explanation = Explanation(plan.criteria, reading.terms) if request.explain else None
+        why = [explanation.reasons(document) if explanation else None for document in shown]
         counted = {
             name: present.facet(counts, FACETS[entity][name], reading.terms)
             for name, counts in found.facets.items()

@@ -1,10 +1,22 @@
 """Why a hit matched: the conditions evaluated on its document, told in words."""
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from search.conditions import AllOf, And, AnyOf, Between, Condition, Criteria, Or, Overlap, TermSets, Within
+from search.conditions import (
+    AllOf,
+    And,
+    AnyOf,
+    Between,
+    Condition,
+    Criteria,
+    Or,
+    Overlap,
+    TermSets,
+    TextPart,
+    Within,
+)
 from search.criteria import OpenTerms
 from search.documents import OPEN_END
 from search.fields import FACETS, Field
@@ -14,68 +26,117 @@ from search.present import display
 from search.request import Entity
 from search.response import Reason
 
+Document = Mapping[str, Any]
+Teller = Callable[[Document], str | None]
 
-def reasons(criteria: Criteria, document: Mapping[str, Any], terms: OpenTerms) -> list[Reason]:
-    """One reason for each include that speaks of the record itself, and for each part of the free text."""
-    found = []
-    for clause in criteria.clauses:
-        if not clause.excludes and criteria.entity in {clause.scope, "contacts"}:
-            told = tell(clause.condition, document, criteria.entity, terms)
-            found.append(Reason(filter=clause.path, reason=told or "matches"))
-    for part in criteria.text:
-        told = next(
-            (t for a in part.alternatives if (t := tell(a.condition, document, criteria.entity, terms))), None
-        )
-        found.append(
-            Reason(filter="q", reason=f"{part.text!r} as {part.part}" + (f": {told}" if told else ""))
-        )
-    return found
+# By the field: the vocabulary its values are displayed by.
+_VOCABULARIES: Final = {facet.field: facet.vocabulary for facet in reversed(FACETS["contacts"].values())}
 
 
-def tell(  # noqa: PLR0911 - one return per kind
-    condition: Condition, document: Mapping[str, Any], entity: Entity, terms: OpenTerms
-) -> str | None:
-    """What of the record meets the condition, or None when nothing does."""
+class Explanation:
+    """What there is to say of a document that meets the criteria: prepared once, asked for each."""
+
+    def __init__(self, criteria: Criteria, terms: OpenTerms) -> None:
+        # One for each include that speaks of the record itself, and one for each part of the free text.
+        self._tellers: list[tuple[str, Teller]] = [
+            (clause.path, teller(clause.condition, criteria.entity, terms))
+            for clause in criteria.clauses
+            if not clause.excludes and criteria.entity in {clause.scope, "contacts"}
+        ]
+        self._tellers += [("q", _of_text(part, criteria.entity, terms)) for part in criteria.text]
+
+    def reasons(self, document: Document) -> list[Reason]:
+        """One reason for each of them, also where no words are known for it."""
+        return [Reason(filter=path, reason=tell(document) or "matches") for path, tell in self._tellers]
+
+    def words(self, document: Document) -> list[str]:
+        """The reasons that there are words for."""
+        return [told for _, tell in self._tellers if (told := tell(document))]
+
+
+def teller(  # noqa: PLR0911 - one return per kind
+    condition: Condition, entity: Entity, terms: OpenTerms
+) -> Teller:
+    """What says by what a record meets the condition, or None when by nothing."""
     match condition:
-        case AnyOf(field, values) | AllOf(field, values):
-            wanted = {str(v).lower() for v in values}
-            met = [v for v in _values(document, field, entity) if v.lower() in wanted]
-            complete = len(met) >= (len(wanted) if isinstance(condition, AllOf) else 1)
-            return (
-                f"{_label(field)} {', '.join(_display(field, v, terms) for v in met)}" if complete else None
-            )
+        case AnyOf(field, values):
+            return _values_teller(field, values, entity, terms)
+        case AllOf(field, values):
+            return _values_teller(field, values, entity, terms, every=True)
         case TermSets(field, alternatives):
-            return _tell_terms(field, alternatives, document, entity)
+            return _terms_teller(field, tuple(alternatives), entity)
         case Overlap(low, high, _, _):
-            return _tell_overlap(condition, document.get(low.path(entity)), document.get(high.path(entity)))
+            lowest, highest = low.path(entity), high.path(entity)
+            return lambda document: _tell_overlap(condition, document.get(lowest), document.get(highest))
         case Between(field, minimum, maximum):
-            return _tell_between(field, number(minimum), number(maximum), document.get(field.path(entity)))
-        case Within():
-            return _tell_distance(condition, document, entity)
+            path, least, most = field.path(entity), number(minimum), number(maximum)
+            return lambda document: _tell_between(field, least, most, document.get(path))
+        case Within(field):
+            path = field.path(entity)
+            return lambda document: _tell_distance(condition, document.get(path))
         case And(parts):
-            told = [tell(part, document, entity, terms) for part in parts]
-            return "; ".join(t for t in told if t) if all(told) else None
+            return _all_of([teller(part, entity, terms) for part in parts])
         case Or(parts):
-            return next((t for part in parts if (t := tell(part, document, entity, terms))), None)
+            return _first_of([teller(part, entity, terms) for part in parts])
 
 
-def _values(document: Mapping[str, Any], field: Field, entity: Entity) -> list[str]:
-    value = document.get(field.path(entity))
+def _all_of(tellers: Sequence[Teller]) -> Teller:
+    def tell(document: Document) -> str | None:
+        told = [each for one in tellers if (each := one(document))]
+        return "; ".join(told) if len(told) == len(tellers) else None
+
+    return tell
+
+
+def _first_of(tellers: Sequence[Teller]) -> Teller:
+    return lambda document: next((told for one in tellers if (told := one(document))), None)
+
+
+def _of_text(part: TextPart, entity: Entity, terms: OpenTerms) -> Teller:
+    """How a part of the free text was read, and what of the record meets it where that is known."""
+    first = _first_of([teller(each.condition, entity, terms) for each in part.alternatives])
+    read = f"{part.text!r} as {part.part}"
+    return lambda document: f"{read}: {told}" if (told := first(document)) else read
+
+
+def _values_teller(
+    field: Field, values: Iterable[object], entity: Entity, terms: OpenTerms, *, every: bool = False
+) -> Teller:
+    path, label = field.path(entity), _label(field)
+    wanted = {str(value).lower() for value in values}
+    vocabulary = _VOCABULARIES.get(field)
+    needed = len(wanted) if every else 1
+
+    def tell(document: Document) -> str | None:
+        met = [value for value in _values(document, path) if value.lower() in wanted]
+        if len(met) < needed:
+            return None
+        shown = met if vocabulary is None else [display(vocabulary, value, terms) for value in met]
+        return f"{label} {', '.join(shown)}"
+
+    return tell
+
+
+def _values(document: Document, path: str) -> list[str]:
+    value = document.get(path)
     if value is None:
         return []
-    return [str(v) for v in value] if isinstance(value, list) else [str(value)]
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
 
 
-def _tell_terms(
-    field: Field, alternatives: Iterable[frozenset[str]], document: Mapping[str, Any], entity: Entity
-) -> str | None:
-    values = _values(document, field, entity)
-    # A past position is one string of its terms; elsewhere the array itself is the set of terms.
-    records = [set(v.split()) for v in values] if field.name == "past_title_terms" else [set(values)]
-    for wanted in alternatives:
-        if any(wanted <= terms for terms in records):
-            return f"{_label(field)} has {', '.join(sorted(wanted))}"
-    return None
+def _terms_teller(field: Field, alternatives: Sequence[frozenset[str]], entity: Entity) -> Teller:
+    path, label = field.path(entity), _label(field)
+
+    def tell(document: Document) -> str | None:
+        values = _values(document, path)
+        # A past position is one string of its terms; elsewhere the array itself is the set of terms.
+        records = [set(v.split()) for v in values] if field.name == "past_title_terms" else [set(values)]
+        for wanted in alternatives:
+            if any(wanted <= terms for terms in records):
+                return f"{label} has {', '.join(sorted(wanted))}"
+        return None
+
+    return tell
 
 
 def _tell_overlap(condition: Overlap, low: int | None, high: int | None) -> str | None:
@@ -104,8 +165,7 @@ def haversine_m(latitude_a: float, longitude_a: float, latitude_b: float, longit
     return 2 * EARTH_RADIUS_M * math.asin(math.sqrt(min(1.0, h)))
 
 
-def _tell_distance(condition: Within, document: Mapping[str, Any], entity: Entity) -> str | None:
-    point = document.get(condition.field.path(entity))
+def _tell_distance(condition: Within, point: Mapping[str, float] | None) -> str | None:
     if point is None:
         return None
     metres = haversine_m(condition.latitude, condition.longitude, point["lat"], point["lon"])
@@ -115,8 +175,3 @@ def _tell_distance(condition: Within, document: Mapping[str, Any], entity: Entit
 def _label(field: Field) -> str:
     whose = "" if field.scope == "contacts" else "company "
     return whose + field.name.replace("_", " ")
-
-
-def _display(field: Field, value: str, terms: OpenTerms) -> str:
-    facet = next((f for f in FACETS["contacts"].values() if f.field == field), None)
-    return display(facet.vocabulary, value, terms) if facet else value

@@ -1,6 +1,6 @@
 """The shapes of a comparison: who is watched, what was seen of a batch, and what follows from it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pyroaring import BitMap
 
-from domain.alerts.states import Change
 from domain.alerts.watching import Kind
 from search import matcher
 from search.conditions import Criteria
@@ -35,15 +34,27 @@ class Watch:
     compiled: Compiled
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What is to be written."""
+@dataclass(slots=True)
+class Events:
+    """What is to be written of one watch, by columns and in order; changes and reasons are JSON."""
 
-    record_id: int
-    kind: Kind
-    reason: Reason
-    changes: tuple[Change, ...] = ()
-    reasons: tuple[str, ...] = ()
+    records: list[int] = field(default_factory=list)
+    kinds: list[Kind] = field(default_factory=list)
+    why: list[Reason] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    def add(
+        self, kind: Kind, why: Reason, records: Sequence[int], changes: Iterable[str], reasons: Iterable[str]
+    ) -> None:
+        self.records += records
+        self.kinds += [kind] * len(records)
+        self.why += [why] * len(records)
+        self.changes += changes
+        self.reasons += reasons
+
+    def __len__(self) -> int:
+        return len(self.records)
 
 
 @dataclass(slots=True)
@@ -51,7 +62,7 @@ class Compared:
     """What one watch makes of a batch: its events, and its members afterwards."""
 
     watch: Watch
-    events: list[Event]
+    events: Events
     members: BitMap
 
 

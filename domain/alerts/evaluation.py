@@ -8,8 +8,9 @@ every batch, so no event is written by a version that is no longer the ICP's.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import repeat
 from typing import Final
 from uuid import UUID
 
@@ -23,10 +24,10 @@ from core.errors import LeadFuelError
 from core.logs import get_logger
 from db.sessions import SERVICE, Database
 from domain.alerts import baseline, states, watching, words, writing
-from domain.alerts.batches import Compared, Event, Moves, Seen, Watch, ids_at
-from domain.alerts.states import Change
+from domain.alerts.batches import Compared, Events, Moves, Seen, Watch, ids_at
+from domain.alerts.telling import NOTHING, Telling
 from domain.icps import Icp
-from search import documents, explain, matcher, selection, stored
+from search import documents, matcher, selection, stored
 from search.conditions import Between, Criteria
 from search.criteria import OpenTerms
 from search.engine import Searcher
@@ -38,7 +39,8 @@ log = get_logger(__name__)
 
 AT_ONCE: Final = 5_000
 _ENTITIES: Final[tuple[Entity, ...]] = ("contacts", "organizations")
-_MOST_REASONS: Final = 6
+_NO_LONGER: Final = (NOTHING, f'["{words.NO_LONGER}"]')
+_REMOVED: Final = f'["{words.REMOVED}"]'
 
 
 class Evaluator:
@@ -296,13 +298,9 @@ def _differences(
 ) -> tuple[list[Compared], int]:
     """What each watch has to tell, and the places of those who fit any of them."""
     entity = watches[0].entity
-    changes = {
-        record: found
-        for record, before in seen.before.items()
-        if record in seen.place and (found := states.changes(entity, before, seen.now[record]))
-    }
+    telling = Telling(seen, entity, terms)
     by_field: dict[str, int] = {}
-    for record, found in changes.items():
+    for record, found in telling.changed().items():
         for change in found:
             by_field[change.field] = by_field.get(change.field, 0) | 1 << seen.place[record]
     compared, kept = [], 0
@@ -322,8 +320,7 @@ def _differences(
             changed |= matcher.bits(sorted(seen.place[record] for record in own if record in seen.place))
             changed &= fit & before
         if entered or left or changed or gone:
-            moves = Moves(entered, left, changed, gone)
-            events = list(_events(watch, seen, moves, _own_changes(seen, entity, own, changes), terms))
+            events = _events(watch, seen, Moves(entered, left, changed, gone), telling)
             members = watch.members
             if entered or left or gone:
                 members = (members - BitMap(ids_at(seen, left)) - gone) | BitMap(ids_at(seen, entered))
@@ -332,50 +329,38 @@ def _differences(
     return compared, kept
 
 
-def _own_changes(
-    seen: Seen,
-    entity: Entity,
-    overrides: Mapping[int, str],
-    changes: Mapping[int, tuple[Change, ...]],
-) -> Mapping[int, tuple[Change, ...]]:
-    """The changes as this ICP sees them: from its own baseline, where that was taken meanwhile."""
-    if not overrides:
-        return changes
+def _events(watch: Watch, seen: Seen, moves: Moves, telling: Telling) -> Events:
+    """The events of one watch, by record. What it saw itself at its baseline goes before the shared state."""
+    events = Events()
     own = {
-        record: states.changes(entity, before, seen.now[record])
-        for record, before in overrides.items()
+        record: states.changes(watch.entity, before, seen.now[record])
+        for record, before in seen.overrides.get(watch.icp_id, {}).items()
         if record in seen.place
     }
-    return {**changes, **own}
-
-
-def _events(
-    watch: Watch,
-    seen: Seen,
-    moves: Moves,
-    changes: Mapping[int, tuple[Change, ...]],
-    terms: OpenTerms,
-) -> Iterable[Event]:
-    """The events of one watch, by record."""
-    entity = watch.entity
-    if "entered" in watch.kinds:
-        for place in matcher.places(moves.entered):
-            told = explain.reasons(watch.criteria, seen.documents[place], terms)
-            reasons = tuple(each.reason for each in told if each.reason != "matches")
-            yield Event(seen.ids[place], "entered", "fits", reasons=reasons[:_MOST_REASONS])
+    if "entered" in watch.kinds and moves.entered:
+        places = matcher.places(moves.entered)
+        records = [seen.ids[place] for place in places]
+        events.add(
+            "entered", "fits", records, repeat(NOTHING, len(places)), telling.fits(watch.criteria, places)
+        )
     if "left" in watch.kinds:
-        for record in ids_at(seen, moves.left):
-            found = changes.get(record, ())
-            said = tuple(words.say(entity, change, terms) for change in found)
-            yield Event(record, "left", "changed", found, said[:_MOST_REASONS] or (words.NO_LONGER,))
-        for record in moves.gone:
-            yield Event(record, "left", "removed", reasons=(words.REMOVED,))
-    if "changed" in watch.kinds:
-        for record in ids_at(seen, moves.changed):
-            found = tuple(change for change in changes.get(record, ()) if change.field in watch.fields)
-            if found:
-                said = tuple(words.say(entity, change, terms) for change in found)
-                yield Event(record, "changed", "changed", found, said)
+        records = ids_at(seen, moves.left)
+        said = [each or _NO_LONGER for each in telling.says(records, own)]
+        events.add("left", "changed", records, (one[0] for one in said), (one[1] for one in said))
+        removed = list(moves.gone)
+        events.add("left", "removed", removed, repeat(NOTHING, len(removed)), repeat(_REMOVED, len(removed)))
+    if "changed" in watch.kinds and moves.changed:
+        records = ids_at(seen, moves.changed)
+        told = telling.says(records, own, watch.fields)
+        here = [(record, each) for record, each in zip(records, told, strict=True) if each]
+        events.add(
+            "changed",
+            "changed",
+            [record for record, _ in here],
+            (e[0] for _, e in here),
+            (e[1] for _, e in here),
+        )
+    return events
 
 
 async def _crossed(session: AsyncSession, then: Criteria, now: Criteria) -> list[int]:

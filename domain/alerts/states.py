@@ -4,7 +4,6 @@ A state is a JSON array in the order below, written by PostgreSQL. A field that 
 an older state does not say is not known, and no news.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,8 +89,8 @@ def key(entity: Entity) -> str:
 
 def company(values: str) -> int | None:
     """Whose company a state is of: the contact's, or the organization itself."""
-    found: int | None = orjson.loads(values)[0]
-    return found
+    first = values[1 : values.index(",")]
+    return None if first == "null" else int(first)
 
 
 def changes(entity: Entity, before: str, now: str) -> tuple[Change, ...]:
@@ -112,8 +111,6 @@ def changes(entity: Entity, before: str, now: str) -> tuple[Change, ...]:
 
 def _plain(value: Any) -> Any:
     """An empty set is nothing, and the order of a set says nothing."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        if all(isinstance(each, str) for each in value):
-            return sorted(value) or None
-        return list(value)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return sorted(value) or None
     return value

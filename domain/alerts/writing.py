@@ -1,15 +1,15 @@
 """Writes down what a comparison came to, in its own transaction: events, members, and the state of now."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import webhooks
 from domain.alerts import states
-from domain.alerts.batches import Compared, Event, Seen, Watch, ids_at
+from domain.alerts.batches import Compared, Seen, Watch, ids_at
 from search.request import Entity
 
 
@@ -94,6 +94,23 @@ def subject(entity: Entity, record_id: int) -> str:
     return f"{entity}:{record_id}"
 
 
+# What is the same for all events of an ICP is sent once, and the event has its place in it. Texts come as
+# lines, which cost the driver less than arrays, and JSON has none in it. What is shorter is filled with NULL.
+_INSERT = text(
+    """
+    INSERT INTO app.icp_events
+        (icp_id, version, record_id, kind, reason, changes, reasons, missed_by, position)
+    SELECT (CAST(:icps AS uuid[]))[e.icp], (CAST(:versions AS integer[]))[e.icp], e.record, e.kind, e.reason,
+           CAST(e.changes AS jsonb), CAST(e.reasons AS jsonb), CAST(e.missed_by AS uuid[]), :position
+    FROM unnest(CAST(:icp AS integer[]), CAST(:records AS integer[]), string_to_array(:kinds, E'\\n'),
+                string_to_array(:why, E'\\n'), string_to_array(:changes, E'\\n'),
+                string_to_array(:reasons, E'\\n'), CAST(:missed AS text[])) WITH ORDINALITY
+         AS e (icp, record, kind, reason, changes, reasons, missed_by, place)
+    ORDER BY e.place
+    """
+)
+
+
 async def write(
     session: AsyncSession, entity: Entity, seen: Seen, compared: Sequence[Compared], *, token: int
 ) -> None:
@@ -108,34 +125,22 @@ async def write(
         for one in compared
         if (found := profiles.get(one.watch.icp_id)) and found.version == one.watch.version
     ]
-    events = [(one.watch, event) for one in current for event in one.events]
-    if events:
-        owners = {watch.icp_id: profiles[watch.icp_id].user_id for watch, _ in events}
-        missed = await _missed_by(session, entity, seen, events, owners)
+    telling = [one for one in current if one.events]
+    if telling:
+        owners = {one.watch.icp_id: profiles[one.watch.icp_id].user_id for one in telling}
         await session.execute(
-            text(
-                """
-                INSERT INTO app.icp_events
-                    (icp_id, version, record_id, kind, reason, changes, reasons, missed_by, position)
-                SELECT e.icp_id, e.version, e.record, e.kind, e.reason, CAST(e.changes AS jsonb),
-                       CAST(e.reasons AS jsonb), CAST(e.missed_by AS uuid[]), :position
-                FROM unnest(CAST(:icps AS uuid[]), CAST(:versions AS integer[]), CAST(:records AS integer[]),
-                            CAST(:kinds AS text[]), CAST(:why AS text[]), CAST(:changes AS text[]),
-                            CAST(:reasons AS text[]), CAST(:missed AS text[])) WITH ORDINALITY
-                     AS e (icp_id, version, record, kind, reason, changes, reasons, missed_by, place)
-                ORDER BY e.place
-                """
-            ),
+            _INSERT,
             {
                 "position": token,
-                "icps": [watch.icp_id for watch, _ in events],
-                "versions": [watch.version for watch, _ in events],
-                "records": [event.record_id for _, event in events],
-                "kinds": [event.kind for _, event in events],
-                "why": [event.reason for _, event in events],
-                "changes": [msgspec.json.encode(event.changes).decode() for _, event in events],
-                "reasons": [msgspec.json.encode(event.reasons).decode() for _, event in events],
-                "missed": missed,
+                "icps": [one.watch.icp_id for one in telling],
+                "versions": [one.watch.version for one in telling],
+                "icp": list(chain(*(repeat(n, len(one.events)) for n, one in enumerate(telling, 1)))),
+                "records": list(chain(*(one.events.records for one in telling))),
+                "kinds": "\n".join(chain(*(one.events.kinds for one in telling))),
+                "why": "\n".join(chain(*(one.events.why for one in telling))),
+                "changes": "\n".join(chain(*(one.events.changes for one in telling))),
+                "reasons": "\n".join(chain(*(one.events.reasons for one in telling))),
+                "missed": await _missed_by(session, entity, seen, telling, owners),
             },
         )
         await session.execute(
@@ -147,7 +152,7 @@ async def write(
                 WHERE icp_id = ANY(:icps)
                 """
             ),
-            {"icps": list({watch.icp_id for watch, _ in events})},
+            {"icps": list(owners)},
         )
     moved = [one for one in current if one.members is not one.watch.members]
     if moved:
@@ -191,11 +196,12 @@ async def _missed_by(
     session: AsyncSession,
     entity: Entity,
     seen: Seen,
-    events: Sequence[tuple[Watch, Event]],
+    telling: Sequence[Compared],
     owners: Mapping[UUID, UUID],
 ) -> list[str | None]:
     """For each event, the readers who have its record hidden as it is written, as an array of PostgreSQL's.
 
+    Empty when there are none at all.
     Unhiding it later brings nothing back that was missed.
     """
     members = await session.execute(
@@ -210,8 +216,8 @@ async def _missed_by(
         readers[icp_id].add(user_id)
     # Of one that is gone, the company it was at last.
     told = {
-        event.record_id: seen.now.get(event.record_id) or seen.before.get(event.record_id)
-        for _, event in events
+        record: seen.now.get(record) or seen.before.get(record)
+        for record in set().union(*(one.events.records for one in telling))
     }
     rows = await session.execute(
         _HIDING,
@@ -225,6 +231,12 @@ async def _missed_by(
     hiding: dict[int, set[UUID]] = {}
     for record, user_id in rows:
         hiding.setdefault(record, set()).add(user_id)
+    if not hiding:
+        return []
     nobody: set[UUID] = set()
-    missed = (readers[watch.icp_id] & hiding.get(event.record_id, nobody) for watch, event in events)
+    missed = (
+        readers[one.watch.icp_id] & hiding.get(record, nobody)
+        for one in telling
+        for record in one.events.records
+    )
     return [f"{{{','.join(map(str, users))}}}" if users else None for users in missed]

@@ -380,6 +380,18 @@ async def test_nobody_reads_who_has_hidden_what(ann, bob, db, world, applied):
             await session.scalar(text("SELECT missed_by FROM app.icp_events"))
 
 
+async def test_events_go_with_their_icp_and_its_owner(ann, bob, db, world, applied, owner):
+    one, other, bobs = await watch(ann, db), await watch(ann, db), await watch(bob, db)
+    await change(db, world.contacts[1], seniority="vp")
+    await applied(world.contacts[1])
+    counted = "SELECT array_agg(icp_id::text ORDER BY id) FROM app.icp_events"
+    assert sorted(await owner.fetchval(counted)) == sorted([one, other, bobs])
+    assert (await ann("DELETE", f"/v1/icps/{one}")).status_code == 204
+    assert sorted(await owner.fetchval(counted)) == sorted([other, bobs])
+    await owner.execute("DELETE FROM app.users WHERE id = $1", ann.id)
+    assert await owner.fetchval(counted) == [bobs]
+
+
 async def test_a_company_that_grows_brings_its_people(ann, db, world, applied):
     icp = await watch(ann, db, {"filters": {"organizations": {"include": {"countries": ["FR"]}}}})
     await change(db, world.organizations[0], table="organizations", country="FR")
