@@ -10,7 +10,8 @@ every batch, so no event is written by a version that is no longer the ICP's.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import repeat
+from functools import reduce
+from operator import attrgetter, or_
 from typing import Final
 from uuid import UUID
 
@@ -23,13 +24,11 @@ from core import clock
 from core.errors import LeadFuelError
 from core.logs import get_logger
 from db.sessions import SERVICE, Database
-from domain.alerts import baseline, states, watching, words, writing
-from domain.alerts.batches import Compared, Events, Moves, Seen, Watch, ids_at
-from domain.alerts.telling import NOTHING, Telling
+from domain.alerts import baseline, differences, states, watching, writing
+from domain.alerts.batches import Compared, Seen, Watch
 from domain.icps import Icp
 from search import documents, matcher, selection, stored
 from search.conditions import Between, Criteria
-from search.criteria import OpenTerms
 from search.engine import Searcher
 from search.matcher import Batch, Table
 from search.request import CountRequest, Entity, SearchRequest
@@ -39,8 +38,6 @@ log = get_logger(__name__)
 
 AT_ONCE: Final = 5_000
 _ENTITIES: Final[tuple[Entity, ...]] = ("contacts", "organizations")
-_NO_LONGER: Final = (NOTHING, f'["{words.NO_LONGER}"]')
-_REMOVED: Final = f'["{words.REMOVED}"]'
 
 
 class Evaluator:
@@ -86,7 +83,11 @@ class Evaluator:
             return 0, position
         last = int(found[-1].seq)
         for entity, letter in states.LETTERS.items():
-            watches = [watch for watch in self._watches.values() if watch.entity == entity]
+            # In the order of their ids their rows are locked, part by part.
+            watches = sorted(
+                (watch for watch in self._watches.values() if watch.entity == entity),
+                key=attrgetter("icp_id"),
+            )
             touched = BitMap(row.id for row in found if row.entity == letter.decode())
             if watches and touched:
                 await self._compare(session, entity, touched, watches, token=last)
@@ -216,14 +217,21 @@ class Evaluator:
         if by_time:
             # What has changed about them is on its way here, and told when it comes.
             seen = replace(seen, before={}, overrides={})
-        compared, kept = await asyncio.to_thread(_differences, seen, watches, fits, terms)
-        if by_time:
-            await writing.keep_seen(session, watches[0], seen, compared)
         else:
-            await writing.move_states(session, entity, seen, kept)
+            await writing.move_states(session, entity, seen, reduce(or_, fits, 0))
         if seen.gone:
             await writing.forget_gone(session, entity, list(seen.gone))
-        await writing.write(session, entity, seen, compared, token=token)
+        parts = differences.told(seen, watches, fits, terms)
+        compared: list[Compared] = await asyncio.to_thread(next, parts, [])
+        if compared:
+            if by_time:
+                await writing.keep_seen(session, watches[0], seen, compared)
+            hiding = await writing.hiding(session, entity, seen)
+        while compared:
+            # PostgreSQL writes one part while the next is put together.
+            _, compared = await asyncio.gather(
+                writing.write(session, compared, hiding, token=token), asyncio.to_thread(next, parts, [])
+            )
 
     async def _verify(self, session: AsyncSession, watch: Watch, seen: Seen, fit: int) -> int:
         """Those whom PostgreSQL's own rule for loose words lets fit, too."""
@@ -291,76 +299,6 @@ async def _see(session: AsyncSession, entity: Entity, touched: BitMap) -> Seen:
         now=known_now,
         overrides=overrides,
     )
-
-
-def _differences(
-    seen: Seen, watches: Sequence[Watch], fits: Sequence[int], terms: OpenTerms
-) -> tuple[list[Compared], int]:
-    """What each watch has to tell, and the places of those who fit any of them."""
-    entity = watches[0].entity
-    telling = Telling(seen, entity, terms)
-    by_field: dict[str, int] = {}
-    for record, found in telling.changed().items():
-        for change in found:
-            by_field[change.field] = by_field.get(change.field, 0) | 1 << seen.place[record]
-    compared, kept = [], 0
-    for watch, fit in zip(watches, fits, strict=True):
-        kept |= fit
-        inside = watch.members & seen.touched
-        if not fit and not inside:
-            continue
-        gone = inside & seen.gone
-        before = matcher.bits([seen.place[record] for record in inside if record in seen.place])
-        entered, left = fit & ~before, before & ~fit
-        own = seen.overrides.get(watch.icp_id, {})
-        changed = 0
-        if "changed" in watch.kinds:
-            for name in watch.fields:
-                changed |= by_field.get(name, 0)
-            changed |= matcher.bits(sorted(seen.place[record] for record in own if record in seen.place))
-            changed &= fit & before
-        if entered or left or changed or gone:
-            events = _events(watch, seen, Moves(entered, left, changed, gone), telling)
-            members = watch.members
-            if entered or left or gone:
-                members = (members - BitMap(ids_at(seen, left)) - gone) | BitMap(ids_at(seen, entered))
-            if events or members is not watch.members:
-                compared.append(Compared(watch, events, members))
-    return compared, kept
-
-
-def _events(watch: Watch, seen: Seen, moves: Moves, telling: Telling) -> Events:
-    """The events of one watch, by record. What it saw itself at its baseline goes before the shared state."""
-    events = Events()
-    own = {
-        record: states.changes(watch.entity, before, seen.now[record])
-        for record, before in seen.overrides.get(watch.icp_id, {}).items()
-        if record in seen.place
-    }
-    if "entered" in watch.kinds and moves.entered:
-        places = matcher.places(moves.entered)
-        records = [seen.ids[place] for place in places]
-        events.add(
-            "entered", "fits", records, repeat(NOTHING, len(places)), telling.fits(watch.criteria, places)
-        )
-    if "left" in watch.kinds:
-        records = ids_at(seen, moves.left)
-        said = [each or _NO_LONGER for each in telling.says(records, own)]
-        events.add("left", "changed", records, (one[0] for one in said), (one[1] for one in said))
-        removed = list(moves.gone)
-        events.add("left", "removed", removed, repeat(NOTHING, len(removed)), repeat(_REMOVED, len(removed)))
-    if "changed" in watch.kinds and moves.changed:
-        records = ids_at(seen, moves.changed)
-        told = telling.says(records, own, watch.fields)
-        here = [(record, each) for record, each in zip(records, told, strict=True) if each]
-        events.add(
-            "changed",
-            "changed",
-            [record for record, _ in here],
-            (e[0] for _, e in here),
-            (e[1] for _, e in here),
-        )
-    return events
 
 
 async def _crossed(session: AsyncSession, then: Criteria, now: Criteria) -> list[int]:

@@ -1,6 +1,7 @@
 """Writes down what a comparison came to, in its own transaction: events, members, and the state of now."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain, repeat
 from uuid import UUID
 
@@ -99,9 +100,10 @@ def subject(entity: Entity, record_id: int) -> str:
 _INSERT = text(
     """
     INSERT INTO app.icp_events
-        (icp_id, version, record_id, kind, reason, changes, reasons, missed_by, position)
+        (icp_id, version, record_id, kind, reason, changes, reasons, missed_by, position, created_at)
     SELECT (CAST(:icps AS uuid[]))[e.icp], (CAST(:versions AS integer[]))[e.icp], e.record, e.kind, e.reason,
-           CAST(e.changes AS jsonb), CAST(e.reasons AS jsonb), CAST(e.missed_by AS uuid[]), :position
+           CAST(e.changes AS jsonb), CAST(e.reasons AS jsonb), CAST(e.missed_by AS uuid[]), :position,
+           (SELECT app.now())
     FROM unnest(CAST(:icp AS integer[]), CAST(:records AS integer[]), string_to_array(:kinds, E'\\n'),
                 string_to_array(:why, E'\\n'), string_to_array(:changes, E'\\n'),
                 string_to_array(:reasons, E'\\n'), CAST(:missed AS text[])) WITH ORDINALITY
@@ -112,7 +114,11 @@ _INSERT = text(
 
 
 async def write(
-    session: AsyncSession, entity: Entity, seen: Seen, compared: Sequence[Compared], *, token: int
+    session: AsyncSession,
+    compared: Sequence[Compared],
+    hiding: Mapping[int, AbstractSet[UUID]],
+    *,
+    token: int,
 ) -> None:
     """Write the events and move the members on; of ICPs that were edited meanwhile nothing is written."""
     rows = await session.execute(
@@ -140,7 +146,7 @@ async def write(
                 "why": "\n".join(chain(*(one.events.why for one in telling))),
                 "changes": "\n".join(chain(*(one.events.changes for one in telling))),
                 "reasons": "\n".join(chain(*(one.events.reasons for one in telling))),
-                "missed": await _missed_by(session, entity, seen, telling, owners),
+                "missed": await _missed_by(session, hiding, telling, owners),
             },
         )
         await session.execute(
@@ -177,33 +183,59 @@ _HIDING = text(
     """
     WITH record AS (
         SELECT * FROM unnest(CAST(:ids AS integer[]), CAST(:companies AS integer[])) AS r (id, company)
+    ), reader AS MATERIALIZED (
+        SELECT p.user_id FROM app.icp_alerts a JOIN app.icp_profiles p ON p.id = a.icp_id
+        UNION
+        SELECT u.id FROM app.icp_alerts a JOIN app.icp_members m ON m.icp_id = a.icp_id
+        JOIN app.users u ON u.email = m.email
     )
     -- Hidden records are looked up by record and never by reader: OFFSET keeps the planner to it.
     SELECT r.id, h.user_id
     FROM record r, LATERAL (SELECT p.user_id FROM app.hidden_contacts p
                             WHERE :entity = 'contacts' AND p.contact_id = r.id OFFSET 0) h
-    WHERE h.user_id = ANY(CAST(:readers AS uuid[]))
+    WHERE h.user_id IN (SELECT user_id FROM reader)
     UNION
     SELECT r.id, h.user_id
     FROM record r, LATERAL (SELECT c.user_id FROM app.hidden_companies c
                             WHERE c.organization_id = r.company OFFSET 0) h
-    WHERE h.user_id = ANY(CAST(:readers AS uuid[]))
+    WHERE h.user_id IN (SELECT user_id FROM reader)
     """
 )
 
 
+async def hiding(session: AsyncSession, entity: Entity, seen: Seen) -> dict[int, set[UUID]]:
+    """Which readers of watched ICPs have which of the records hidden at this moment.
+
+    Events of them are marked: unhiding later brings nothing back that was missed.
+    """
+    # Of one that is gone, the company it was at last.
+    states_of = {record: seen.now.get(record) or seen.before.get(record) for record in seen.touched}
+    rows = await session.execute(
+        _HIDING,
+        {
+            "entity": entity,
+            "ids": list(states_of),
+            "companies": [values and states.company(values) for values in states_of.values()],
+        },
+    )
+    found: dict[int, set[UUID]] = {}
+    for record, user_id in rows:
+        found.setdefault(record, set()).add(user_id)
+    return found
+
+
 async def _missed_by(
     session: AsyncSession,
-    entity: Entity,
-    seen: Seen,
+    hiding: Mapping[int, AbstractSet[UUID]],
     telling: Sequence[Compared],
     owners: Mapping[UUID, UUID],
 ) -> list[str | None]:
-    """For each event, the readers who have its record hidden as it is written, as an array of PostgreSQL's.
+    """For each event, the readers of its ICP who have its record hidden, as an array of PostgreSQL's.
 
-    Empty when there are none at all.
-    Unhiding it later brings nothing back that was missed.
+    Empty when nobody has any of them hidden.
     """
+    if not hiding:
+        return []
     members = await session.execute(
         text(
             "SELECT m.icp_id, u.id FROM app.icp_members m JOIN app.users u ON u.email = m.email"
@@ -214,28 +246,9 @@ async def _missed_by(
     readers = {icp_id: {owner} for icp_id, owner in owners.items()}
     for icp_id, user_id in members:
         readers[icp_id].add(user_id)
-    # Of one that is gone, the company it was at last.
-    told = {
-        record: seen.now.get(record) or seen.before.get(record)
-        for record in set().union(*(one.events.records for one in telling))
-    }
-    rows = await session.execute(
-        _HIDING,
-        {
-            "entity": entity,
-            "ids": list(told),
-            "companies": [values and states.company(values) for values in told.values()],
-            "readers": list(set().union(*readers.values())),
-        },
-    )
-    hiding: dict[int, set[UUID]] = {}
-    for record, user_id in rows:
-        hiding.setdefault(record, set()).add(user_id)
-    if not hiding:
-        return []
     nobody: set[UUID] = set()
     missed = (
-        readers[one.watch.icp_id] & hiding.get(record, nobody)
+        hiding.get(record, nobody) & readers[one.watch.icp_id]
         for one in telling
         for record in one.events.records
     )

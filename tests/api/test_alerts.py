@@ -9,7 +9,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from core import clock
 from db.sessions import SERVICE, member
-from domain.alerts import evaluation, feed, writing
+from domain.alerts import differences, evaluation, feed, writing
 from indexer import queue
 from tests.api.test_icps import VPS, as_pro, save
 from tests.api.test_lists import NOBODY, add, make
@@ -224,6 +224,34 @@ async def test_a_crash_in_the_middle_tells_it_once(ann, db, world, applied, watc
     monkeypatch.undo()
     assert await evaluator.evaluate() == 1
     assert await events(ann, watched) == [("entered", bernd, "fits")]
+
+
+async def test_what_is_written_in_parts_is_told_once_and_altogether(
+    ann, db, world, applied, evaluator, monkeypatch
+):
+    monkeypatch.setattr(differences, "WRITTEN_AT_ONCE", 1)
+    icps = [await watch(ann, db) for _ in range(4)]
+    bernd, dana = world.contacts[1], world.contacts[3]
+    await evaluator.evaluate()
+    for contact in (bernd, dana):
+        await change(db, contact, seniority="vp")
+    await applied(bernd, dana, compare=False)
+    write, parts = writing.write, []
+
+    async def fall(session, compared, *args, **options):
+        parts.append(len(compared))
+        await write(session, compared, *args, **options)
+        if len(parts) == 3:
+            raise ConnectionError("gone")
+
+    monkeypatch.setattr(writing, "write", fall)
+    with pytest.raises(ConnectionError):
+        await evaluator.evaluate()
+    assert parts == [1, 1, 1]
+    assert [await events(ann, icp) for icp in icps] == [[]] * 4
+    assert await evaluator.evaluate() == 2
+    told = [("entered", bernd, "fits"), ("entered", dana, "fits")]
+    assert [await events(ann, icp) for icp in icps] == [told] * 4
 
 
 async def test_a_number_drawn_early_and_committed_late_is_not_passed_over(

@@ -1,0 +1,103 @@
+"""What watched ICPs have to tell of a batch: who came, who went, and what has changed about who stayed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import Final
+
+from pyroaring import BitMap
+
+from domain.alerts import states, words
+from domain.alerts.batches import Compared, Events, Moves, Seen, Watch, ids_at
+from domain.alerts.telling import NOTHING, Telling
+from search import matcher
+from search.criteria import OpenTerms
+
+# Events; twice as many are held in memory.
+WRITTEN_AT_ONCE: Final = 5_000
+_NO_LONGER: Final = (NOTHING, f'["{words.NO_LONGER}"]')
+_REMOVED: Final = f'["{words.REMOVED}"]'
+
+
+def told(
+    seen: Seen, watches: Sequence[Watch], fits: Sequence[int], terms: OpenTerms
+) -> Iterator[list[Compared]]:
+    """What each watch has to tell, whom it fits now being given, in parts that are written at once."""
+    telling = Telling(seen, watches[0].entity, terms)
+    by_field: dict[str, int] = {}
+    for record, found in telling.changed().items():
+        for change in found:
+            by_field[change.field] = by_field.get(change.field, 0) | 1 << seen.place[record]
+    part: list[Compared] = []
+    events = 0
+    for watch, fit in zip(watches, fits, strict=True):
+        moves = _moves(seen, watch, fit, by_field)
+        if moves is None:
+            continue
+        compared = Compared(watch, _events(watch, seen, moves, telling), _members(seen, watch, moves))
+        if compared.events or compared.members is not watch.members:
+            part.append(compared)
+            events += len(compared.events)
+        if events >= WRITTEN_AT_ONCE:
+            yield part
+            part, events = [], 0
+    yield part
+
+
+def _moves(seen: Seen, watch: Watch, fit: int, by_field: Mapping[str, int]) -> Moves | None:
+    """Who came, went or may have changed; None when nobody has."""
+    inside = watch.members & seen.touched
+    if not fit and not inside:
+        return None
+    gone = inside & seen.gone
+    before = matcher.bits([seen.place[record] for record in inside if record in seen.place])
+    changed = 0
+    if "changed" in watch.kinds:
+        for name in watch.fields:
+            changed |= by_field.get(name, 0)
+        own = seen.overrides.get(watch.icp_id, ())
+        changed |= matcher.bits(sorted(seen.place[record] for record in own if record in seen.place))
+        changed &= fit & before
+    entered, left = fit & ~before, before & ~fit
+    return Moves(entered, left, changed, gone) if entered or left or changed or gone else None
+
+
+def _members(seen: Seen, watch: Watch, moves: Moves) -> BitMap:
+    """Whom the ICP fits afterwards; the same bitmap where nobody came or went."""
+    if not (moves.entered or moves.left or moves.gone):
+        return watch.members
+    stayed = watch.members - BitMap(ids_at(seen, moves.left)) - moves.gone
+    return stayed | BitMap(ids_at(seen, moves.entered))
+
+
+def _events(watch: Watch, seen: Seen, moves: Moves, telling: Telling) -> Events:
+    """The events of one watch, by record. What it saw itself at its baseline goes before the shared state."""
+    events = Events()
+    own = {
+        record: states.changes(watch.entity, before, seen.now[record])
+        for record, before in seen.overrides.get(watch.icp_id, {}).items()
+        if record in seen.place
+    }
+    if "entered" in watch.kinds and moves.entered:
+        places = matcher.places(moves.entered)
+        records = [seen.ids[place] for place in places]
+        events.add(
+            "entered", "fits", records, repeat(NOTHING, len(places)), telling.fits(watch.criteria, places)
+        )
+    if "left" in watch.kinds:
+        records = ids_at(seen, moves.left)
+        said = [each or _NO_LONGER for each in telling.says(records, own)]
+        events.add("left", "changed", records, (one[0] for one in said), (one[1] for one in said))
+        removed = list(moves.gone)
+        events.add("left", "removed", removed, repeat(NOTHING, len(removed)), repeat(_REMOVED, len(removed)))
+    if "changed" in watch.kinds and moves.changed:
+        records = ids_at(seen, moves.changed)
+        told = telling.says(records, own, watch.fields)
+        here = [(record, each) for record, each in zip(records, told, strict=True) if each]
+        events.add(
+            "changed",
+            "changed",
+            [record for record, _ in here],
+            (e[0] for _, e in here),
+            (e[1] for _, e in here),
+        )
+    return events
