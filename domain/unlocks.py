@@ -64,13 +64,7 @@ async def unlock(
     account = await open_account(session, user_id=user_id)
     ids, wanted = list(dict.fromkeys(contact_ids)), list(dict.fromkeys(fields))
     people = await _people(session, user_id=user_id, ids=ids)
-    paid = await books.known(
-        session,
-        user_id=user_id,
-        kind="spent",
-        references=[_reference(ident, field) for ident in ids for field in wanted],
-    )
-    items = [_item(ident, field, people.get(ident), paid=paid) for ident in ids for field in wanted]
+    items = [_item(ident, field, people.get(ident)) for ident in ids for field in wanted]
     total = sum(item.credits for item in items)
     if dry_run:
         shown = [item if item.status == "owned" else _without_value(item) for item in items]
@@ -84,7 +78,6 @@ async def unlock(
     bought = [item for item in items if item.status == "unlocked"]
     if total:
         account.require(total)
-    await _own(session, user_id=user_id, items=bought)
     for item in bought:
         if item.credits:
             account.take(
@@ -94,11 +87,11 @@ async def unlock(
                 action=UNLOCK_ACTIONS[item.field],
                 contact_id=ContactId(item.contact_id),
             )
-    await books.write(session, account)
+    await books.write(session, account, unlocks=[(item.contact_id, item.field) for item in bought])
     return Outcome(items, total, account.balance)
 
 
-def _item(ident: int, field: RevealField, person: Mapping[str, Any] | None, *, paid: frozenset[str]) -> Item:
+def _item(ident: int, field: RevealField, person: Mapping[str, Any] | None) -> Item:
     if person is None:
         return Item(ident, field, "unknown")
     value: str | None = person[field]
@@ -110,7 +103,7 @@ def _item(ident: int, field: RevealField, person: Mapping[str, Any] | None, *, p
         return Item(ident, field, "hidden")
     if value is None:
         return Item(ident, field, "empty")
-    price = 0 if _reference(ident, field) in paid else UNLOCK_CREDITS[field]
+    price = 0 if _reference(ident, field) in person["paid"] else UNLOCK_CREDITS[field]
     return Item(ident, field, "unlocked", price, value)
 
 
@@ -122,47 +115,32 @@ def _reference(contact_id: int, field: RevealField) -> str:
     return f"unlock:{contact_id}:{field}"
 
 
+_PEOPLE: Final = text(
+    """
+    SELECT c.id, c.email, c.phone,
+           ARRAY(SELECT u.field FROM app.unlocks AS u
+                 WHERE u.user_id = :user_id AND u.contact_id = c.id) AS owned,
+           ARRAY(SELECT l.reference FROM app.credit_ledger AS l
+                 WHERE l.user_id = :user_id AND l.kind = 'spent'
+                   AND l.reference IN ('unlock:' || c.id || '\\:email', 'unlock:' || c.id || '\\:phone'))
+               AS paid,
+           EXISTS (SELECT FROM app.suppressions AS s
+                   WHERE s.keyed_hash IN (c.email_hash, c.phone_hash, c.linkedin_hash))
+               AS is_suppressed,
+           EXISTS (SELECT FROM app.hidden_contacts AS h
+                   WHERE h.user_id = :user_id AND h.contact_id = c.id)
+               OR EXISTS (SELECT FROM app.hidden_companies AS h
+                          WHERE h.user_id = :user_id AND h.organization_id = c.organization_id)
+               AS is_hidden
+    FROM app.contacts AS c WHERE c.id = ANY(:ids)
+    ORDER BY c.id FOR KEY SHARE OF c
+    """
+)
+
+
 async def _people(
     session: AsyncSession, *, user_id: UserId, ids: Sequence[int]
 ) -> dict[int, Mapping[str, Any]]:
     """The people of these ids, kept from disappearing until the transaction ends."""
-    found = await session.execute(
-        text(
-            """
-            SELECT c.id, c.email, c.phone,
-                   ARRAY(SELECT u.field FROM app.unlocks AS u
-                         WHERE u.user_id = :user_id AND u.contact_id = c.id) AS owned,
-                   EXISTS (SELECT FROM app.suppressions AS s
-                           WHERE s.keyed_hash IN (c.email_hash, c.phone_hash, c.linkedin_hash))
-                       AS is_suppressed,
-                   EXISTS (SELECT FROM app.hidden_contacts AS h
-                           WHERE h.user_id = :user_id AND h.contact_id = c.id)
-                       OR EXISTS (SELECT FROM app.hidden_companies AS h
-                                  WHERE h.user_id = :user_id AND h.organization_id = c.organization_id)
-                       AS is_hidden
-            FROM app.contacts AS c WHERE c.id = ANY(:ids)
-            ORDER BY c.id FOR KEY SHARE OF c
-            """
-        ),
-        {"user_id": user_id, "ids": list(ids)},
-    )
+    found = await session.execute(_PEOPLE, {"user_id": user_id, "ids": list(ids)})
     return {row["id"]: dict(row) for row in found.mappings()}
-
-
-async def _own(session: AsyncSession, *, user_id: UserId, items: Sequence[Item]) -> None:
-    if not items:
-        return
-    await session.execute(
-        text(
-            """
-            INSERT INTO app.unlocks (user_id, contact_id, field)
-            SELECT :user_id, bought.contact_id, bought.field
-            FROM unnest(CAST(:ids AS integer[]), CAST(:fields AS text[])) AS bought (contact_id, field)
-            """
-        ),
-        {
-            "user_id": user_id,
-            "ids": [item.contact_id for item in items],
-            "fields": [item.field for item in items],
-        },
-    )

@@ -3,6 +3,9 @@ and written by one statement, and the database's trigger moves everything that f
 
 Whoever spends waits for the row, so two spenders never see the same credit; whatever is read behind the
 lock is the newest. An account is up to date when it opens: holds and grants that have expired are gone.
+
+Opening takes two statements and writing takes one: each is a message to PostgreSQL and an answer, and those
+are what an unlock costs.
 """
 
 import json
@@ -17,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound
 from core.ids import ContactId, UserId
+from core.prices import RevealField
 from domain.credits.errors import OutOfCredits, SpendingFrozen
 
 Kind = Literal[
@@ -51,6 +55,7 @@ class Grant:
 
     id: int
     source: Source
+    reference: str
     remaining: int
     expires_at: datetime | None
 
@@ -86,6 +91,8 @@ class Books:
     balance: int
     owed: int
     grants: list[Grant]
+    # Whether something was set aside for work that has not come to an end in its time.
+    has_stale_holds: bool = False
     entries: list[Entry] = field(default_factory=list)
 
     def sort(self) -> None:
@@ -151,38 +158,37 @@ class Books:
             self.take("repaid", reference, due, owed_delta=-due)
 
 
+_LOCK: Final = text(
+    """
+    SELECT u.credit_balance, u.credits_owed, u.credits_frozen_because, u.created_at, p.monthly_credits,
+           CAST(coalesce(p.features ->> 'rollover_credits', '0') AS integer) AS rollover_credits,
+           EXISTS (SELECT FROM app.billing_subscriptions AS s
+                   WHERE s.user_id = u.id AND s.status IN ('trialing', 'active', 'past_due'))
+               AS is_subscribed,
+           app.now() AS now
+    FROM app.users AS u JOIN app.plans AS p ON p.id = u.plan_id
+    WHERE u.id = :user_id FOR NO KEY UPDATE OF u
+    """
+)
+# A statement of its own: the one that waits for the lock sees the rest as it was before.
+_BEHIND_THE_LOCK: Final = text(
+    """
+    SELECT h.has_stale_holds, g.id, g.source, g.reference, g.remaining, g.expires_at
+    FROM (SELECT EXISTS (SELECT FROM app.credit_holds
+                         WHERE user_id = :user_id AND state = 'reserved' AND expires_at <= app.now())
+                     AS has_stale_holds) AS h
+    LEFT JOIN app.credit_grants AS g ON g.user_id = :user_id AND g.remaining > 0
+    ORDER BY g.priority, g.expires_at NULLS LAST, g.id
+    """
+)
+
+
 async def lock(session: AsyncSession, *, user_id: UserId) -> Books:
     """Lock an account and read it as it stands, expired grants included."""
-    found = await session.execute(
-        text(
-            """
-            SELECT u.credit_balance, u.credits_owed, u.credits_frozen_because, u.created_at,
-                   p.monthly_credits,
-                   CAST(coalesce(p.features ->> 'rollover_credits', '0') AS integer) AS rollover_credits,
-                   EXISTS (SELECT FROM app.billing_subscriptions AS s
-                           WHERE s.user_id = u.id AND s.status IN ('trialing', 'active', 'past_due'))
-                       AS is_subscribed,
-                   app.now() AS now
-            FROM app.users AS u JOIN app.plans AS p ON p.id = u.plan_id
-            WHERE u.id = :user_id FOR NO KEY UPDATE OF u
-            """
-        ),
-        {"user_id": user_id},
-    )
-    row = found.one_or_none()
+    row = (await session.execute(_LOCK, {"user_id": user_id})).one_or_none()
     if row is None:
         raise NotFound("There is no such user.")
-    # In a statement of its own: the one that waits for the lock sees the rest as it was before.
-    grants = await session.execute(
-        text(
-            """
-            SELECT id, source, remaining, expires_at FROM app.credit_grants
-            WHERE user_id = :user_id AND remaining > 0
-            ORDER BY priority, expires_at NULLS LAST, id
-            """
-        ),
-        {"user_id": user_id},
-    )
+    behind = (await session.execute(_BEHIND_THE_LOCK, {"user_id": user_id})).all()
     return Books(
         user_id=user_id,
         now=row.now,
@@ -193,7 +199,12 @@ async def lock(session: AsyncSession, *, user_id: UserId) -> Books:
         frozen_because=row.credits_frozen_because,
         balance=row.credit_balance,
         owed=row.credits_owed,
-        grants=[Grant(*grant) for grant in grants],
+        grants=[
+            Grant(each.id, each.source, each.reference, each.remaining, each.expires_at)
+            for each in behind
+            if each.id is not None
+        ],
+        has_stale_holds=behind[0].has_stale_holds,
     )
 
 
@@ -225,14 +236,41 @@ async def new_grant(
             },
         )
     ).scalar_one()
-    books.grants.append(Grant(grant_id, source, 0, expires_at))
+    books.grants.append(Grant(grant_id, source, reference, 0, expires_at))
     books.sort()
     return grant_id
 
 
-async def write(session: AsyncSession, books: Books) -> None:
-    """Write the entries that were added, in their order."""
-    if not books.entries:
+_WRITE: Final = """
+    INSERT INTO app.credit_ledger (user_id, kind, reference, delta, balance_after, owed_delta, action,
+                                   contact_id, actor_id, grants, details)
+    SELECT :user_id, e.kind, e.reference, e.delta, e.balance_after, e.owed_delta, e.action,
+           e.contact_id, e.actor_id, e.grants, e.details
+    FROM ROWS FROM (
+        jsonb_to_recordset(CAST(:entries AS jsonb)) AS (
+            kind text, reference text, delta integer, balance_after integer, owed_delta integer,
+            action text, contact_id integer, actor_id uuid, grants jsonb, details jsonb)
+    ) WITH ORDINALITY AS e (kind, reference, delta, balance_after, owed_delta, action, contact_id,
+                            actor_id, grants, details, place)
+    ORDER BY e.place
+"""
+_WRITE_ALONE: Final = text(_WRITE)
+# What was bought and what was paid for it, as one statement: both or neither, whatever else is done.
+_OWN: Final = """
+    WITH owned AS (
+        INSERT INTO app.unlocks (user_id, contact_id, field)
+        SELECT :user_id, bought.contact_id, bought.field
+        FROM unnest(CAST(:contacts AS integer[]), CAST(:fields AS text[])) AS bought (contact_id, field)
+    )
+"""
+_WRITE_WITH_UNLOCKS: Final = text(_OWN + _WRITE)
+
+
+async def write(
+    session: AsyncSession, books: Books, *, unlocks: Sequence[tuple[int, RevealField]] = ()
+) -> None:
+    """Write the entries that were added, in their order, and the fields that are the user's from now on."""
+    if not books.entries and not unlocks:
         return
     rows = [
         {
@@ -249,24 +287,12 @@ async def write(session: AsyncSession, books: Books) -> None:
         }
         for entry in books.entries
     ]
-    await session.execute(
-        text(
-            """
-            INSERT INTO app.credit_ledger (user_id, kind, reference, delta, balance_after, owed_delta, action,
-                                           contact_id, actor_id, grants, details)
-            SELECT :user_id, e.kind, e.reference, e.delta, e.balance_after, e.owed_delta, e.action,
-                   e.contact_id, e.actor_id, e.grants, e.details
-            FROM ROWS FROM (
-                jsonb_to_recordset(CAST(:entries AS jsonb)) AS (
-                    kind text, reference text, delta integer, balance_after integer, owed_delta integer,
-                    action text, contact_id integer, actor_id uuid, grants jsonb, details jsonb)
-            ) WITH ORDINALITY AS e (kind, reference, delta, balance_after, owed_delta, action, contact_id,
-                                    actor_id, grants, details, place)
-            ORDER BY e.place
-            """
-        ),
-        {"user_id": books.user_id, "entries": json.dumps(rows)},
-    )
+    values = {"user_id": books.user_id, "entries": json.dumps(rows)}
+    if unlocks:
+        bought = {"contacts": [ident for ident, _ in unlocks], "fields": [field for _, field in unlocks]}
+        await session.execute(_WRITE_WITH_UNLOCKS, values | bought)
+    else:
+        await session.execute(_WRITE_ALONE, values)
     books.entries.clear()
 
 
@@ -284,20 +310,6 @@ async def find(session: AsyncSession, *, user_id: UserId, kind: Kind, reference:
     )
     row = found.one_or_none()
     return None if row is None else _entry(row)
-
-
-async def known(
-    session: AsyncSession, *, user_id: UserId, kind: Kind, references: Sequence[str]
-) -> frozenset[str]:
-    """Those of the references that have an entry of this kind."""
-    found = await session.scalars(
-        text(
-            "SELECT reference FROM app.credit_ledger"
-            " WHERE user_id = :user_id AND kind = :kind AND reference = ANY(:references)"
-        ),
-        {"user_id": user_id, "kind": kind, "references": list(references)},
-    )
-    return frozenset(found)
 
 
 def _entry(row: Row[Any]) -> Entry:

@@ -111,6 +111,9 @@ async def _renew(session: AsyncSession, account: Books) -> None:
         return
     start, end = month_of(account.now, anchor=account.created_at)
     reference = f"month:{start:%Y-%m-%d}"
+    if any(grant.source == "plan" and grant.reference == reference for grant in account.grants):
+        return
+    # It may have been, and be used up.
     if await books.find(session, user_id=account.user_id, kind="granted", reference=reference):
         return
     left = sum(
@@ -156,6 +159,8 @@ def _write_off(account: Books, grant: Grant, *, because: str) -> None:
 
 async def _return_stale_holds(session: AsyncSession, account: Books) -> None:
     """Give back what was set aside for work that has not come to an end in its time."""
+    if not account.has_stale_holds:
+        return
     stale = await session.execute(
         text(
             """
@@ -179,7 +184,10 @@ async def give_back(session: AsyncSession, account: Books, *, reference: str, wh
     missing = [grant for grant in reserved.grants if grant not in held]
     if missing:
         found = await session.execute(
-            text("SELECT id, source, remaining, expires_at FROM app.credit_grants WHERE id = ANY(:ids)"),
+            text(
+                "SELECT id, source, reference, remaining, expires_at FROM app.credit_grants"
+                " WHERE id = ANY(:ids)"
+            ),
             {"ids": missing},
         )
         account.grants += [books.Grant(*row) for row in found]
