@@ -18,7 +18,7 @@ from core.errors import LeadFuelError, NotFound
 from core.ids import UserId
 from domain import audit, paging
 from domain.accounts import Role
-from domain.billing import subscriptions
+from domain.billing import leaving
 
 _CURSOR: Final = "users"
 _COLUMNS: Final = """
@@ -35,14 +35,6 @@ class LastAdministrator(LeadFuelError):
     status = 409
     slug = "last-administrator"
     title = "The last administrator"
-
-
-class SubscriptionRuns(LeadFuelError):
-    """The account has a subscription in force: it would be charged for without an account. End it first."""
-
-    status = 409
-    slug = "subscription-runs"
-    title = "A subscription is in force"
 
 
 class UnknownPlan(LeadFuelError):
@@ -183,14 +175,12 @@ async def enable(session: AsyncSession, *, actor_id: UserId | None, user_id: Use
 async def erase(session: AsyncSession, *, actor_id: UserId | None, user_id: UserId) -> Mapping[str, int]:
     """Erase what is a user's: how many rows of which table went or lost their reference.
 
+    What they have at the payment service is ended by a job, once this is committed.
     Files of their exports are not in the database: `domain.exports.keeping.files_of` names them before.
     """
     before = await _open(session, user_id=user_id)
     await _keep_one_administrator(session, before)
-    if await subscriptions.of_user(session, user_id=user_id) is not None:
-        raise SubscriptionRuns(
-            "The account has a subscription in force; end it at the payment provider first."
-        )
+    await leaving.ask(session, user_id=user_id)
     told = await session.scalar(text("SELECT CAST(app.erase_user(:id) AS text)"), {"id": user_id})
     rows: dict[str, int] = msgspec.json.decode(told or "{}", type=dict[str, int])
     await _record(session, actor_id, "user.erased", user_id, {"rows": rows})

@@ -47,6 +47,7 @@ JOBS: Mapping[str, Job] = {
     billing.EVENT: billing.event,
     billing.ALARM: billing.alarm,
     billing.LETTER: billing.letter,
+    billing.LEAVE: billing.leave,
     auth.NAME: auth.run,
     webhooks.NOTICE: webhooks.notice,
 }

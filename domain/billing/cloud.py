@@ -40,7 +40,7 @@ class Cloud(Protocol):
     """Stripe. Objects are what its API answers, as plain mappings.
 
     Reading raises `Missing` and `Unreachable`. Whatever makes or changes something takes a key of ours:
-    sent again under the same key it is done once.
+    sent again under the same key it is done once. What ends something needs none: it ends once.
     """
 
     @property
@@ -78,3 +78,11 @@ class Cloud(Protocol):
     async def change_subscription(
         self, subscription_id: str, params: Mapping[str, Any], *, key: str
     ) -> Json: ...
+
+    async def end_subscription(self, subscription_id: str) -> Json:
+        """End it at once; nothing of its period is paid back. `Missing` when it has ended before."""
+
+    async def delete_customer(self, customer_id: str) -> None:
+        """Delete a customer with what is personal, which ends their subscriptions; payments stay.
+        `Missing` when that was done before.
+        """

@@ -13,6 +13,10 @@ from domain.billing.cloud import Cloud
 from domain.billing.handled import Ignore, Park
 
 
+class Erased(Park):
+    """It is about somebody who has been erased."""
+
+
 async def ensure(db: Database, cloud: Cloud, settings: BillingSettings, *, user: User) -> str:
     """The customer of a user, made when there is none."""
     async with db.transaction(SERVICE, read_only=True) as session:
@@ -100,4 +104,4 @@ async def _refuse_erased(session: AsyncSession, user_id: UUID) -> None:
     if await session.scalar(
         text("SELECT erased_at IS NOT NULL FROM app.users WHERE id = :id"), {"id": user_id}
     ):
-        raise Park("its user has been erased: end what is left at Stripe, and delete the customer there")
+        raise Erased("its user has been erased: end what is left at Stripe, and delete the customer there")

@@ -150,6 +150,12 @@ class StripeCloud:
             self._stripe.subscriptions.update_async(subscription_id, dict(params), {"idempotency_key": key})
         )
 
+    async def end_subscription(self, subscription_id: str) -> Json:
+        return await self._read(self._stripe.subscriptions.cancel_async(subscription_id))
+
+    async def delete_customer(self, customer_id: str) -> None:
+        await self._read(self._stripe.customers.delete_async(customer_id))
+
     async def _read(self, question: Awaitable[stripe.StripeObject]) -> dict[str, Any]:
         """Ask, and give the answer as plain values or the failure as one of ours."""
         try:

@@ -17,7 +17,7 @@ from core.ids import UserId
 from core.settings import BillingSettings
 from domain import alarms
 from domain.billing import customers, letters, prices
-from domain.billing.handled import Park
+from domain.billing.handled import Ignore, Park
 from domain.billing.objects import Invoice, Subscription
 from domain.credits import movements
 from domain.credits.months import open_account
@@ -95,7 +95,14 @@ async def apply(
 
     An answer to an earlier question than the last one changes nothing, and one that has ended stays so.
     """
-    user_id = await customers.owner(session, settings, customer_id=found.customer, marks=dict(found.metadata))
+    try:
+        user_id = await customers.owner(
+            session, settings, customer_id=found.customer, marks=dict(found.metadata)
+        )
+    except customers.Erased:
+        if found.status in _ENDED:
+            raise Ignore("it has ended, and its user has been erased") from None
+        raise
     price = await prices.get(session, price_id=found.price)
     if price is None or price.plan_id is None:
         raise Park(f"its price {found.price} is no plan of ours")

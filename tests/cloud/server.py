@@ -103,6 +103,10 @@ class Server:
     def once(self, key, method, path, params):
         if method == "GET":
             return self.read(path, params)
+        if method == "DELETE":
+            kind, id_ = path.split("/")[2:]
+            end = {"subscriptions": self.store.end_subscription, "customers": self.store.delete_customer}
+            return end[kind](id_)
         mark = json.dumps([path, params], sort_keys=True)
         if key is not None and key in self.kept:
             if self.kept[key][0] != mark:

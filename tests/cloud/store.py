@@ -238,6 +238,22 @@ class Store:
         """From now on the bank refuses."""
         self.get(sub_id)["refuses"] = True
 
+    def end_subscription(self, id_):
+        """As Stripe: what has ended cannot be ended."""
+        if self.get(id_)["status"] == "canceled":
+            raise Missing(id_)
+        self.end(id_)
+        return self.get(id_)
+
+    def delete_customer(self, id_):
+        customer = self.get(id_)
+        for sub in self._all("subscription"):
+            if sub["customer"] == id_ and sub["status"] != "canceled":
+                self.end(sub["id"])
+        del self.objects[id_]
+        self.tell("customer.deleted", customer)
+        return {"id": id_, "object": "customer", "deleted": True}
+
     def end(self, sub_id):
         """The subscription is over."""
         sub = self.get(sub_id)
@@ -504,6 +520,12 @@ class StoreCloud:
 
     async def change_subscription(self, subscription_id, params, *, key):
         return self._once(key, self.store.change_subscription, subscription_id, params)
+
+    async def end_subscription(self, subscription_id):
+        return self._answer(self.store.end_subscription(subscription_id))
+
+    async def delete_customer(self, customer_id):
+        self.store.delete_customer(customer_id)
 
     def _once(self, key, make, *arguments):
         if key not in self._kept:

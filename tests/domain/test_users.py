@@ -5,7 +5,7 @@ from core.errors import NotFound
 from db.models import metadata
 from db.sessions import SERVICE
 from domain import audit, users
-from domain.users import LastAdministrator, SubscriptionRuns, UnknownPlan
+from domain.users import LastAdministrator, UnknownPlan
 from tests.db.world import make_contact, make_list, make_user, share_list, unlock
 
 
@@ -17,6 +17,11 @@ async def session(session_as):
 
 @pytest.fixture
 async def ann(session):
+    return await make_user(session)
+
+
+@pytest.fixture
+async def bob(session):
     return await make_user(session)
 
 
@@ -150,19 +155,28 @@ async def test_an_erased_account_leaves_its_id_and_its_books(session, root):
     assert gone not in [account.id for account in (await users.search(session, limit=50)).accounts]
 
 
-async def test_an_account_that_is_still_charged_for_is_not_erased(session, ann, root):
+async def test_what_an_erased_account_has_at_stripe_is_left_to_a_job(session, ann, bob, root):
     await session.execute(
         text(
             """
+            WITH known AS (INSERT INTO app.billing_customers (customer_id, user_id)
+                           VALUES ('cus_1', :ann), ('cus_2', :bob))
             INSERT INTO app.billing_subscriptions
                 (id, user_id, customer_id, plan_id, price_id, item_id, status, cancel_at_period_end, read_at)
-            VALUES ('sub_1', :ann, 'cus_1', 'pro', 'price_1', 'si_1', 'active', true, now())
+            VALUES ('sub_1', :ann, 'cus_1', 'pro', 'price_1', 'si_1', 'active', true, now()),
+                   ('sub_2', :bob, 'cus_2', 'pro', 'price_1', 'si_1', 'active', true, now())
             """
         ),
-        {"ann": ann},
+        {"ann": ann, "bob": bob},
     )
-    with pytest.raises(SubscriptionRuns):
-        await users.erase(session, actor_id=root, user_id=ann)
+    await users.erase(session, actor_id=root, user_id=ann)
+    asked = await session.scalars(text("SELECT payload FROM app.outbox WHERE job = 'billing.leave'"))
+    assert list(asked) == [{"subscriptions": ["sub_1"], "customers": ["cus_1"]}]
+
+
+async def test_who_has_bought_nothing_leaves_no_job(session, ann, root):
+    await users.erase(session, actor_id=root, user_id=ann)
+    assert await session.scalar(text("SELECT count(*) FROM app.outbox WHERE job = 'billing.leave'")) == 0
 
 
 async def test_every_reference_to_a_user_says_what_becomes_of_it(owner):

@@ -8,7 +8,7 @@ from core.logs import get_logger
 from core.settings import Settings
 from db.sessions import Database
 from domain import alarms
-from domain.billing import catching_up, inbox, letters
+from domain.billing import catching_up, inbox, leaving, letters
 from domain.billing.cloud import Unreachable
 from domain.billing.gateway import open_cloud
 from domain.billing.handling import handle
@@ -20,6 +20,7 @@ log = get_logger(__name__)
 EVENT: Final = inbox.JOB
 ALARM: Final = alarms.JOB
 LETTER: Final = letters.JOB
+LEAVE: Final = leaving.JOB
 CATCH_UP_EVERY_S: Final = 3_600.0
 
 
@@ -37,6 +38,12 @@ async def alarm(settings: Settings, db: Database, payload: Mapping[str, Any]) ->
 async def letter(settings: Settings, db: Database, payload: Mapping[str, Any]) -> None:
     """Mail a letter about somebody's payments."""
     await letters.send(settings, db, payload)
+
+
+async def leave(settings: Settings, db: Database, payload: Mapping[str, Any]) -> None:  # noqa: ARG001
+    """End at Stripe what somebody who has been erased had there."""
+    async with open_cloud(settings.billing) as cloud:
+        await leaving.leave(cloud, payload)
 
 
 async def catch_up(settings: Settings, db: Database, stop: asyncio.Event) -> None:

@@ -94,6 +94,8 @@ async def test_what_is_not_there_is_missing(cloud):
         cloud.invoice("in_none"),
         cloud.charge("ch_none"),
         cloud.change_subscription("sub_none", {"cancel_at_period_end": True}, key=uuid4().hex),
+        cloud.end_subscription("sub_none"),
+        cloud.delete_customer("cus_none"),
     ):
         with pytest.raises(Missing):
             await question
@@ -105,6 +107,13 @@ async def test_events_come_the_newest_first_over_all_pages(cloud):
     times = [event["created"] for event in found]
     assert times == sorted(times, reverse=True)
     assert price["id"]
+
+
+async def test_a_customer_is_deleted_once(cloud):
+    made = await cloud.make_customer({"email": "a@example.com"}, key=uuid4().hex)
+    await cloud.delete_customer(made["id"])
+    with pytest.raises(Missing):
+        await cloud.delete_customer(made["id"])
 
 
 async def test_28_an_answer_that_is_lost_is_asked_for_again_under_the_same_key(stand_in):

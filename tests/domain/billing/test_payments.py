@@ -5,10 +5,13 @@ import random
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from core import clock
 from db.sessions import SERVICE
-from domain.billing import inbox, objects, subscriptions
+from domain import users
+from domain.billing import inbox, leaving, objects, subscriptions
+from domain.billing.cloud import Missing
 from domain.billing.ordering import AlreadySubscribed
 
 PACK, TEAM, PRO = 100, 5_000, 1_000
@@ -400,6 +403,45 @@ async def test_whoever_has_been_erased_is_not_sold_to(shop, owner):
     state, reason = (await shop.states())["checkout.session.completed"]
     assert (state, "erased" in reason) == ("parked", True)
     assert await shop.balance() == before
+
+
+async def _erase(shop):
+    async with shop.db.transaction(SERVICE) as session:
+        await users.erase(session, actor_id=None, user_id=shop.user.id)
+        found = await session.execute(
+            text("DELETE FROM app.outbox WHERE job = :job RETURNING payload"), {"job": leaving.JOB}
+        )
+        return found.scalar_one()
+
+
+async def test_whoever_is_erased_is_charged_no_more_and_forgotten_at_stripe(shop, owner):
+    subscription = await shop.subscribed()
+    customer = shop.store.get(subscription)["customer"]
+    left = await _erase(shop)
+    for _ in range(2):
+        await leaving.leave(shop.cloud, left)
+    assert shop.store.get(subscription)["status"] == "canceled"
+    with pytest.raises(Missing):
+        shop.store.get(customer)
+    # What Stripe says of it alarms nobody, nor does a word that was late.
+    shop.store.tell("customer.subscription.updated", shop.store.get(subscription))
+    await shop.deliver()
+    states = await shop.states()
+    assert {states["customer.subscription.deleted"][0], states["customer.subscription.updated"][0]} == {
+        "ignored"
+    }
+    assert states["customer.deleted"][0] == "done"
+    assert await shop.rows("SELECT 1 FROM app.billing_customers") == []
+    await shop.assert_books_agree()
+
+
+async def test_a_job_that_did_not_reach_stripe_ends_the_rest_when_it_is_tried_again(shop):
+    subscription = await shop.subscribed()
+    left = await _erase(shop)
+    shop.store.end(subscription)
+    await leaving.leave(shop.cloud, left)
+    with pytest.raises(Missing):
+        shop.store.get(left["customers"][0])
 
 
 async def test_what_was_parked_can_be_tried_again_or_laid_aside(shop):
