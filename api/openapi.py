@@ -61,7 +61,7 @@ def describe(operations: Sequence[Operation], *, overlay: Overlay | None = None)
     components = _components(operations)
     paths: dict[str, dict[str, Any]] = {}
     for op in operations:
-        paths.setdefault(op.path, {})[op.method.lower()] = _operation(op)
+        paths.setdefault(op.path, {})[op.method.lower()] = _operation(op, operations)
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -145,7 +145,7 @@ def _bar_nul(schema: Any) -> None:
                 _bar_nul(inner)
 
 
-def _operation(op: Operation) -> dict[str, Any]:
+def _operation(op: Operation, operations: Sequence[Operation]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": op.name,
         "tags": [op.tag],
@@ -157,7 +157,7 @@ def _operation(op: Operation) -> dict[str, Any]:
             *_parameters(op.query_type, "query"),
             *([idempotency.header()] if op.idempotent else []),
         ],
-        "responses": _responses(op),
+        "responses": _responses(op, operations),
     }
     if op.body_type is not None:
         content: dict[str, Any] = {"schema": _schema(op.body_type)}
@@ -179,7 +179,12 @@ def _form(kind: type[Any]) -> dict[str, Any]:
     fields = {name: _without_null(inner) for name, inner in schema["properties"].items()}
     for field in fields.values():
         _bar_nul(field)
-    file = {"type": "string", "format": "binary", "description": "The file itself, behind the fields"}
+    file = {
+        # Bytes have no type of JSON's (OpenAPI 3.1, "considerations for file uploads"); several files are an array.
+        "not": {"type": "array"},
+        "contentMediaType": "application/octet-stream",
+        "description": "The file itself, behind the fields",
+    }
     return {
         **schema,
         "properties": {**fields, "file": file},
@@ -225,7 +230,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "anyOf": alternatives} if alternatives else rest
 
 
-def _responses(op: Operation) -> dict[str, Any]:
+def _responses(op: Operation, operations: Sequence[Operation]) -> dict[str, Any]:
     success: dict[str, Any] = {
         "description": "Done; there is nothing to say." if op.status == 204 else "Done."
     }
@@ -238,10 +243,7 @@ def _responses(op: Operation) -> dict[str, Any]:
             for name, text in _LIMIT_HEADERS.items()
         }
     if op.links:
-        success["links"] = {
-            target: {"operationId": target, "parameters": {parameter: f"$response.body#{pointer}"}}
-            for target, (parameter, pointer) in op.links.items()
-        }
+        success["links"] = _links(op, operations)
     responses = {str(op.status): success}
     for status in op.other_statuses:
         responses[str(status)] = success
@@ -251,6 +253,17 @@ def _responses(op: Operation) -> dict[str, Any]:
     for status, errors in grouped.items():
         responses.setdefault(str(status), _problem(status, errors, face_of(op.path)))
     return dict(sorted(responses.items()))
+
+
+def _links(op: Operation, operations: Sequence[Operation]) -> dict[str, Any]:
+    """What can be done next with what the answer names."""
+    return {
+        target.name: {"operationId": target.name, "parameters": dict(op.links)}
+        for target in operations
+        if target.path_type is not None
+        and {field.encode_name for field in msgspec.structs.fields(target.path_type)} == op.links.keys()
+        and target.access in (op.access, "member", "public")
+    }
 
 
 def errors_of(op: Operation) -> list[type[LeadFuelError]]:

@@ -138,8 +138,9 @@ class Operation:
     errors: tuple[type[LeadFuelError], ...]
     example: Any
     other_statuses: tuple[int, ...]
-    # What an answer leads to: operation -> its path parameter, and where in the answer that stands.
-    links: Mapping[str, tuple[str, str]]
+    # What an answer leads to: path parameter -> where it stands, as a runtime expression of OpenAPI's. Every
+    # operation that needs just these is linked, unless it takes an administrator and this one does not.
+    links: Mapping[str, str]
     # Clients of functions send JSON under other names as well, and parameters that mean nothing here.
     is_function: bool
     # Whether it heeds an Idempotency-Key.
@@ -194,7 +195,7 @@ def operation(
     errors: Sequence[type[LeadFuelError]] = (),
     example: Any = None,
     other_statuses: Sequence[int] = (),
-    links: Mapping[str, tuple[str, str]] | None = None,
+    links: Mapping[str, str] | None = None,
     is_function: bool = False,
     idempotent: bool = False,
     scope: Scope | Literal["person"] | None = None,

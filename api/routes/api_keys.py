@@ -59,6 +59,7 @@ class ApiKeysAnswer(Answer):
     errors=(TooManyKeys, NotAllowed),
     example={"name": "Nightly sync", "scopes": ["read"]},
     scope="person",
+    links={"key_id": "$response.body#/id"},
 )
 async def create_api_key(call: Call, body: NewApiKey) -> MadeApiKey:
     """For a program of yours, to be sent as a bearer token. Only people make keys: no key makes another."""

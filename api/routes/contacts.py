@@ -144,7 +144,7 @@ async def match_contacts(call: Call, body: MatchRequest) -> MatchAnswer:
     other_statuses=(202,),
     errors=(Duplicate, Suppressed),
     example={"first_name": "Ada", "last_name": "Lovelace", "title": "CTO", "email": "ada@example.com"},
-    links=dict.fromkeys(("show_contact", "change_contact", "delete_contact"), ("contact_id", "/id")),
+    links={"contact_id": "$response.body#/id"},
 )
 async def create_contact(call: Call, query: WaitQuery, body: ContactFields) -> ContactAnswer:
     """What a person has set is of the source `manual`, which no file overrules."""

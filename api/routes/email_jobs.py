@@ -22,8 +22,8 @@ from search.response import Answer
 _BODY_LIMIT_BYTES: Final = 8 << 20
 
 
-class JobPath(Form, frozen=True):
-    job_id: UUID
+class EmailJobPath(Form, frozen=True):
+    email_job_id: UUID
 
 
 class EmailJobRequest(Form, frozen=True):
@@ -84,7 +84,6 @@ class EmailJobs(Answer):
 
 
 _EXAMPLE: Final = {"emails": ["anna@example.com", "bob@example.com"]}
-_LINKS: Final = dict.fromkeys(("show_email_job", "cancel_email_job"), ("job_id", "/id"))
 
 
 @operation(
@@ -123,7 +122,7 @@ async def estimate_email_job(call: Call, body: EmailJobRequest) -> EmailJobEstim
     status=202,
     errors=(Invalid,),
     example=_EXAMPLE,
-    links=_LINKS,
+    links={"email_job_id": "$response.body#/id"},
     idempotent=True,
     body_limit_bytes=_BODY_LIMIT_BYTES,
 )
@@ -154,43 +153,43 @@ async def list_email_jobs(call: Call, query: Page) -> EmailJobs:
 
 @operation(
     "GET",
-    "/v1/emails/jobs/{job_id}",
+    "/v1/emails/jobs/{email_job_id}",
     tag="E-mails",
     summary="How far a job is",
     session="service_read",
     errors=(NotFound,),
 )
-async def show_email_job(call: Call, path: JobPath) -> EmailJob:
+async def show_email_job(call: Call, path: EmailJobPath) -> EmailJob:
     """`retrying` rows have been asked and are asked again by themselves, for five hours at the most."""
-    return _answer(await bulk.get(call.session, user_id=call.user_id, job_id=path.job_id))
+    return _answer(await bulk.get(call.session, user_id=call.user_id, job_id=path.email_job_id))
 
 
 @operation(
     "POST",
-    "/v1/emails/jobs/{job_id}/cancel",
+    "/v1/emails/jobs/{email_job_id}/cancel",
     tag="E-mails",
     summary="Call a job off",
     session="service",
     errors=(NotFound,),
 )
-async def cancel_email_job(call: Call, path: JobPath) -> EmailJob:
+async def cancel_email_job(call: Call, path: EmailJobPath) -> EmailJob:
     """What is answered stays and is paid for; the rest is not asked, and what was set aside comes back."""
-    return _answer(await bulk.cancel(call.session, user_id=call.user_id, job_id=path.job_id))
+    return _answer(await bulk.cancel(call.session, user_id=call.user_id, job_id=path.email_job_id))
 
 
 @operation(
     "GET",
-    "/v1/emails/jobs/{job_id}/results",
+    "/v1/emails/jobs/{email_job_id}/results",
     tag="E-mails",
     summary="What came of a job",
     media_type="text/csv",
     errors=(NotFound,),
 )
-async def email_job_results(call: Call, path: JobPath) -> str:
+async def email_job_results(call: Call, path: EmailJobPath) -> str:
     """As CSV, a line for each row in the order in which they were given, also while the job still runs."""
     database = call.services.database
     async with database.transaction(SERVICE, read_only=True) as session:
-        job = await bulk.get(session, user_id=call.user_id, job_id=path.job_id)
+        job = await bulk.get(session, user_id=call.user_id, job_id=path.email_job_id)
 
     async def pieces() -> AsyncIterator[bytes]:
         yield csvfile.rows([tables.header(job.kind)])

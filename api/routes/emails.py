@@ -146,7 +146,7 @@ _CHECKING: Final = (*_ASKING, NotToBeProcessed)
 _FINDING: Final = (*_ASKING, NotFound, Suppressed)
 _ADDRESS: Final = {"email": "anna@example.com"}
 _PERSON: Final = {"first_name": "Anna", "last_name": "Keller", "domain": "acme.example"}
-_LINKS: Final = {"show_email_request": ("id", "/id")}
+_LINKS: Final = {"id": "$response.body#/id"}
 
 
 @operation(

@@ -120,7 +120,7 @@ async def estimate_export(call: Call, body: ExportRequest) -> EstimateAnswer:
     status=202,
     errors=(*_SOURCES, PlanLimit),
     example={"search": {"q": "sales"}, "format": "csv"},
-    links=dict.fromkeys(("show_export",), ("export_id", "/id")),
+    links={"export_id": "$response.body#/id"},
     idempotent=True,
 )
 async def create_export(call: Call, body: ExportRequest) -> ExportAnswer:

@@ -160,7 +160,7 @@ class RunAnswer(Answer):
         "name": "VPs of sales",
         "request": {"filters": {"contacts": {"include": {"titles": ["VP Sales"]}}}},
     },
-    links=dict.fromkeys(("show_icp", "run_icp", "count_icp"), ("icp_id", "/id")),
+    links={"icp_id": "$response.body#/id"},
 )
 async def create_icp(call: Call, body: NewIcp) -> IcpAnswer:
     """It is checked as the search checks it. How many you can have is your plan's to say."""

@@ -52,7 +52,17 @@ class ImportForm(Form, frozen=True):
         Annotated[str, Meta(max_length=uploads.MAX_FIELD_BYTES, description="The text of a mapping file")]
         | None
     ) = None
-    delimiter: Annotated[str, Meta(pattern="^[^A-Za-z0-9]$", examples=[";"])] | None = None
+    delimiter: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[\t !#-&(-/:-@\[-`{-~]$",
+                description="What stands between the cells: one sign of ASCII, no quote",
+                examples=[";"],
+            ),
+        ]
+        | None
+    ) = None
     encoding: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,40}$", examples=["utf-8"])] | None = None
     # Whose keys the rows name companies and people by, where that is not the source itself.
     companies_source: SourceName | None = None
@@ -107,7 +117,7 @@ class ImportsAnswer(Answer):
     status=202,
     upload=ImportForm,
     errors=(uploads.BadForm, EmptyUpload, BadMapping),
-    links=dict.fromkeys(("show_import", "download_rejects"), ("import_id", "/id")),
+    links={"import_id": "$response.body#/id"},
 )
 async def create_import(call: Call) -> ImportAnswer:
     """A CSV or TSV file, plain or gzipped, as `file` of a multipart form, beside the fields that say how to

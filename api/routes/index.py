@@ -135,6 +135,7 @@ async def resume_index(call: Call) -> IndexPaused:
     summary="Documents the engine will not take",
     access="admin",
     session="service_read",
+    links={"entity": "$response.body#/results/0/entity", "record_id": "$response.body#/results/0/id"},
 )
 async def list_dead_letters(call: Call, query: DeadLetterPage) -> DeadLettersAnswer:
     """The latest first, without their documents."""

@@ -52,7 +52,15 @@ def answer_of(job: jobs.Job) -> JobAnswer:
     )
 
 
-@operation("GET", "/v1/jobs", tag="Jobs", summary="Your jobs", session="read", errors=(BadCursor,))
+@operation(
+    "GET",
+    "/v1/jobs",
+    tag="Jobs",
+    summary="Your jobs",
+    session="read",
+    errors=(BadCursor,),
+    links={"job_id": "$response.body#/results/0/id"},
+)
 async def list_jobs(call: Call, query: Page) -> JobsAnswer:
     """The latest first."""
     page = await jobs.page(call.session, user_id=call.user_id, limit=query.limit, cursor=query.cursor)

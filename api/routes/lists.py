@@ -150,7 +150,7 @@ def list_answer(found: keeping.List) -> ListAnswer:
     status=201,
     errors=(PlanLimit,),
     example={"name": "Prospects in Berlin"},
-    links=dict.fromkeys(("show_list", "change_list", "list_members"), ("list_id", "/id")),
+    links={"list_id": "$response.body#/id"},
 )
 async def create_list(call: Call, body: NewList) -> ListAnswer:
     """A list of your own. How many you can have is your plan's to say."""

@@ -131,6 +131,7 @@ class ActivitiesAnswer(Answer):
     summary="Who is on a list",
     session="read",
     errors=(NotFound,),
+    links={"list_id": "$request.path.list_id", "user_id": "$response.body#/results/0/user_id"},
 )
 async def list_members(call: Call, path: ListPath) -> MembersAnswer:
     """Everybody on it, the one whose list it is included."""
@@ -217,6 +218,7 @@ _INVITING = (NotFound, RoleTooLow, BadAddress, AlreadyMember, TooManyInvitations
     status=201,
     errors=_INVITING,
     example={"email": "bob@example.com", "role": "editor"},
+    links={"list_id": "$request.path.list_id", "invitation_id": "$response.body#/id"},
 )
 async def invite(call: Call, path: ListPath, body: NewInvitation) -> InvitationAnswer:
     """By mail, whether or not they have an account yet. For editors and owners, up to their own role. A
@@ -232,6 +234,7 @@ async def invite(call: Call, path: ListPath, body: NewInvitation) -> InvitationA
     summary="Open invitations of a list",
     session="read",
     errors=(NotFound, RoleTooLow),
+    links={"list_id": "$request.path.list_id", "invitation_id": "$response.body#/results/0/id"},
 )
 async def list_invitations(call: Call, path: ListPath) -> InvitationsAnswer:
     """Those not answered yet, the latest first. For editors and owners."""

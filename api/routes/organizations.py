@@ -91,9 +91,7 @@ async def show_organization(call: Call, path: OrganizationPath) -> OrganizationA
     other_statuses=(202,),
     errors=(Duplicate, Suppressed),
     example={"name": "Example Ltd", "domain": "example.com", "employees": {"min": 50, "max": 200}},
-    links=dict.fromkeys(
-        ("show_organization", "change_organization", "delete_organization"), ("organization_id", "/id")
-    ),
+    links={"organization_id": "$response.body#/id"},
 )
 async def create_organization(call: Call, query: WaitQuery, body: OrganizationFields) -> OrganizationAnswer:
     """What a person has set is of the source `manual`, which no file overrules."""

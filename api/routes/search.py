@@ -29,7 +29,7 @@ _ICP: Final[dict[str, Any]] = {
     scope="read",
     errors=(BadCursor, UnknownList, NotAllowed, PlanLimit),
     example={"filters": _ICP, "facets": ["seniorities", "industries", "countries"], "limit": 25},
-    links=dict.fromkeys(("show_contact", "hide_contact", "unhide_contact"), ("contact_id", "/results/0/id")),
+    links={"contact_id": "$response.body#/results/0/id"},
 )
 async def search_contacts(call: Call, body: SearchRequest) -> ContactSearchResponse:
     """People who fit an ICP, in pages, with exact counts beside the filters and without what you have
@@ -68,10 +68,7 @@ async def count_contacts(call: Call, body: CountRequest) -> CountResponse:
         "filters": {"organizations": {"include": {"locations": ["Texas"]}}},
         "facets": ["industries", "headcount_bands"],
     },
-    links=dict.fromkeys(
-        ("show_organization", "hide_organization", "unhide_organization"),
-        ("organization_id", "/results/0/id"),
-    ),
+    links={"organization_id": "$response.body#/results/0/id"},
 )
 async def search_organizations(call: Call, body: SearchRequest) -> OrganizationSearchResponse:
     """Companies that fit. Filters on contacts mean: at least one visible person there fits them all. Pages go

@@ -95,6 +95,7 @@ class UsersAnswer(Answer):
     access="admin",
     session="service_read",
     errors=(BadCursor,),
+    links={"user_id": "$response.body#/results/0/id"},
 )
 async def search_users(call: Call, query: UsersQuery) -> UsersAnswer:
     """The newest first."""
@@ -188,6 +189,7 @@ async def enable_user(call: Call, path: UserPath) -> UserAnswer:
     access="admin",
     session="service",
     errors=(NotFound,),
+    links={"user_id": "$request.path.user_id", "session_id": "$response.body#/results/0/id"},
 )
 async def list_user_sessions(call: Call, path: UserPath) -> SessionsAnswer:
     """Sessions that go on, the last used first."""

@@ -110,7 +110,7 @@ class DeliveriesAnswer(Answer):
     status=201,
     errors=(BadWebhookUrl, TooManyWebhooks),
     example={"url": "https://hooks.example.com/leadfuel", "kinds": ["icp.entered"]},
-    links=dict.fromkeys(("show_webhook", "test_webhook", "list_deliveries"), ("webhook_id", "/id")),
+    links={"webhook_id": "$response.body#/id"},
 )
 async def create_webhook(call: Call, body: NewWebhook) -> NewWebhookAnswer:
     """Public https addresses on port 443 only, and what `WEBHOOK_ALLOWED_HOSTS` names. At least once, retried
@@ -208,6 +208,7 @@ async def rotate_secret(call: Call, path: WebhookPath) -> SecretAnswer:
     session="service",
     status=202,
     errors=(NotFound,),
+    links={"webhook_id": "$request.path.webhook_id", "delivery_id": "$response.body#/id"},
 )
 async def test_webhook(call: Call, path: WebhookPath) -> DeliveryAnswer:
     """Of the kind `webhook.test`; what came of it stands in the log a moment later."""
@@ -221,6 +222,7 @@ async def test_webhook(call: Call, path: WebhookPath) -> DeliveryAnswer:
     summary="What was sent, and what came of it",
     session="read",
     errors=(NotFound, BadCursor),
+    links={"webhook_id": "$request.path.webhook_id", "delivery_id": "$response.body#/results/0/id"},
 )
 async def list_deliveries(call: Call, path: WebhookPath, query: DeliveriesPage) -> DeliveriesAnswer:
     """The latest first, for 30 days."""

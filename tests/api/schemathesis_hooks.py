@@ -5,14 +5,6 @@ import schemathesis
 SCHEMA_SLUGS = ("/problems/wrong-shape", "/problems/bad-json", "/problems/wrong-content-type")
 
 
-@schemathesis.hook
-def filter_case(context, case) -> bool:
-    """Leave out what a form cannot say: a list of one text is written like the text itself."""
-    if case.media_type != "multipart/form-data" or not isinstance(case.body, dict):
-        return True
-    return not any(isinstance(value, list) and len(value) == 1 for value in case.body.values())
-
-
 @schemathesis.check
 def fitting_requests_have_the_right_shape(ctx, response, case) -> None:
     """A request made by the schema may be impossible, but never of the wrong shape."""

@@ -98,3 +98,37 @@ async def test_vocabularies_are_written_out(description):
 
 def test_what_can_be_completed_is_what_search_completes():
     assert set(Completed.__args__) == set(FIELDS)
+
+
+def pointed_at(description, schema, pointer):
+    """The schema of a part of an answer; the first of a list stands for all."""
+    for step in pointer.strip("/").split("/"):
+        if "$ref" in schema:
+            schema = description["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        schema = schema["items"] if step == "0" else schema["properties"][step]
+    return schema
+
+
+async def test_every_link_leads_from_a_part_of_the_answer_to_operations(description):
+    by_name = {op.name: op for op in OPERATIONS}
+    led = set()
+    for op in (op for op in OPERATIONS if op.links):
+        response = description["paths"][op.path][op.method.lower()]["responses"][str(op.status)]
+        assert response["links"], op.name
+        led |= response["links"].keys()
+        schema = response["content"]["application/json"]["schema"]
+        for place in op.links.values():
+            kind, _, pointer = place.partition("#")
+            if kind == "$response.body":
+                assert pointed_at(description, schema, pointer), (op.name, place)
+            else:
+                assert "{" + place.removeprefix("$request.path.") + "}" in op.path
+    # One who may not change a record is not told how to.
+    assert (
+        "change_contact"
+        not in description["paths"]["/v1/contacts/search"]["post"]["responses"]["200"]["links"]
+    )
+    # What is left takes what no answer tells: a token out of a mail, an address, a name of a file.
+    unled = {op.path for op in OPERATIONS if op.path_type is not None and op.name not in led}
+    assert len(unled) < 10, unled
+    assert {by_name[name].path_type is not None for name in led} == {True}
