@@ -54,7 +54,7 @@ fmt: .venv/.ready ## format the code and mend what the linter can mend
 
 .PHONY: fuzz
 fuzz: .venv/.ready ## schemathesis with all its checks against the running API's description, the long form
-	@$(BIN)/pytest tests/api/test_schemathesis.py -q -n 0 -p no:randomly --fuzz
+	@$(BIN)/pytest tests/api/test_schemathesis.py -q -rP -n 0 -p no:randomly --fuzz
 
 .PHONY: chaos
 chaos: .venv/.ready ## slow drills that kill processes for real
