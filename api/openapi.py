@@ -180,7 +180,7 @@ def _form(kind: type[Any]) -> dict[str, Any]:
     for field in fields.values():
         _bar_nul(field)
     file = {
-        # Bytes have no type of JSON's (OpenAPI 3.1, "considerations for file uploads"); several files are an array.
+        # Bytes have no type of JSON's (OpenAPI 3.1, 4.8.14.3); several files are an array.
         "not": {"type": "array"},
         "contentMediaType": "application/octet-stream",
         "description": "The file itself, behind the fields",
