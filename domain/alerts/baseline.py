@@ -94,6 +94,8 @@ def as_of(criteria: Criteria, request: SearchRequest, day: date) -> Criteria:
 async def _keep_states(session: AsyncSession, chosen: Selection) -> BitMap:
     """Who fits; of whom no state is kept yet, the one of now, in the same statement."""
     await selection.ready(session)
+    # Enough to remember what a hundred thousand companies say.
+    await session.execute(text("SELECT set_config('work_mem', '32MB', true)"))
     query, parameters = chosen.sql()
     entity = chosen.entity
     found = await session.scalar(

@@ -44,18 +44,18 @@ _COMPANY: Final = {
     " json_build_array(o.funding_stage, o.funding_amount, o.funding_currency, o.funding_date) END",
     "location": _place("o"),
 }
+_CONTACT: Final = {
+    "title": "c.title",
+    "seniority": "c.seniority",
+    "departments": "c.departments",
+    "company": "o.name",
+    "location": _place("c"),
+    "email_status": "c.email_status",
+    "has_email": "c.has_email",
+    "has_phone": "c.has_phone",
+}
 _SQL: Final[dict[Entity, dict[str, str]]] = {
-    "contacts": {
-        "title": "c.title",
-        "seniority": "c.seniority",
-        "departments": "c.departments",
-        "company": "o.name",
-        "location": _place("c"),
-        "email_status": "c.email_status",
-        "has_email": "c.has_email",
-        "has_phone": "c.has_phone",
-        **{f"company_{name}": sql for name, sql in _COMPANY.items()},
-    },
+    "contacts": _CONTACT | {f"company_{name}": sql for name, sql in _COMPANY.items()},
     "organizations": {"name": "o.name", **_COMPANY},
 }
 FIELDS: Final[dict[Entity, tuple[str, ...]]] = {entity: tuple(sql) for entity, sql in _SQL.items()}
@@ -64,22 +64,27 @@ USUAL: Final[dict[Entity, tuple[str, ...]]] = {
     "contacts": ("title", "company", "location", "company_employees", "company_funding"),
     "organizations": ("name", "employees", "funding", "location"),
 }
-_SOURCE: Final[dict[Entity, str]] = {
-    "contacts": "app.contacts c LEFT JOIN app.organizations o ON o.id = c.organization_id",
-    "organizations": "app.organizations o",
-}
 _KEY: Final[dict[Entity, str]] = {"contacts": "c.id", "organizations": "o.id"}
 
 
 def select(entity: Entity) -> str:
     """A query for `id` and `values` of all records; the caller adds which."""
     # Whose company it is comes first: what is said of another company is no change of it.
-    first = "c.organization_id" if entity == "contacts" else "o.id"
-    values = ", ".join((first, *_SQL[entity].values()))
-    return (
-        f"SELECT {_KEY[entity]} AS id, json_build_array({values})::text AS values"  # noqa: S608 - constants
-        f" FROM {_SOURCE[entity]}"
-    )
+    if entity == "organizations":
+        values = ", ".join(("o.id", *_SQL[entity].values()))
+        return f"SELECT o.id AS id, json_build_array({values})::text AS values FROM app.organizations o"  # noqa: S608
+    own = ", ".join(("c.organization_id", *_CONTACT.values()))
+    theirs = ", ".join(_COMPANY.values())
+    nothing = ", ".join(["null"] * len(_COMPANY))
+    # What a company says is put together once for its people: OFFSET keeps it a lookup, whose result
+    # PostgreSQL remembers by company (Memoize).
+    return f"""
+        SELECT c.id AS id, left(json_build_array({own})::text, -1) || ', ' || coalesce(o.said, '{nothing}]')
+               AS values
+        FROM app.contacts c LEFT JOIN LATERAL (
+            SELECT o.name, substr(json_build_array({theirs})::text, 2) AS said
+            FROM app.organizations o WHERE o.id = c.organization_id OFFSET 0) o ON true
+        """  # noqa: S608 - constants
 
 
 def key(entity: Entity) -> str:

@@ -1,6 +1,7 @@
 """Alerts: what is told, once and in order, and what is no news."""
 
 import asyncio
+import json
 from datetime import date, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from core import clock
 from db.sessions import SERVICE, member
-from domain.alerts import differences, evaluation, feed, writing
+from domain.alerts import differences, evaluation, feed, states, writing
 from indexer import queue
 from tests.api.test_icps import VPS, as_pro, save
 from tests.api.test_lists import NOBODY, add, make
@@ -516,6 +517,29 @@ async def test_an_erased_person_leaves_nothing_behind(ann, db, world, applied, w
     await applied(anna)
     assert "Secret Title" not in str(await raw_events(ann, watched))
     assert await owner.fetchval("SELECT count(*) FROM app.alert_states WHERE record_id = $1", anna) == 0
+
+
+async def test_a_state_says_every_field_whether_there_is_a_company_or_not(ann, db, world, owner):
+    await watch(ann, db, {"filters": {}})
+    await watch(ann, db, {"filters": {}}, entity="organizations")
+    rows = await owner.fetch('SELECT entity, record_id, "values" FROM app.alert_states')
+    known = {(row["entity"].decode(), row["record_id"]): json.loads(row["values"]) for row in rows}
+    assert set(known) == {("c", one) for one in world.contacts} | {("o", one) for one in world.organizations}
+    for (letter, _), values in known.items():
+        fields = states.FIELDS["contacts" if letter == "c" else "organizations"]
+        assert len(values) == 1 + len(fields)
+    anna, ed = (
+        dict(zip(("whose", *states.FIELDS["contacts"]), known["c", world.contacts[n]], strict=True))
+        for n in (0, 4)
+    )
+    assert [anna[name] for name in ("whose", "title", "company", "company_domain", "company_industries")] == [
+        world.organizations[0],
+        "VP Sales",
+        "Acme GmbH",
+        "acme.example",
+        ["software"],
+    ]
+    assert (ed["has_email"], ed["whose"], ed["company"], ed["company_domain"]) == (False, None, None, None)
 
 
 async def test_states_that_nobody_needs_are_forgotten_and_events_after_a_while(
