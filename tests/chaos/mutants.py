@@ -229,7 +229,7 @@ def main() -> int:
     chosen = [mutant for mutant in MUTANTS if not given.only or given.only in mutant.name]
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder) / "tree"
-        ignored = shutil.ignore_patterns(".git", ".venv", ".leadfuel", "*cache*", "__pycache__")
+        ignored = shutil.ignore_patterns(".git", ".venv", ".leadfuel", ".*cache", "__pycache__")
         shutil.copytree(ROOT, copy, ignore=ignored)
         try:
             return _table(copy, chosen)
@@ -276,7 +276,7 @@ def _first_failure(copy: Path) -> str | None:
     if done.returncode == 0:
         return None
     found = re.search(r"^(?:FAILED|ERROR) \S*?::(\S+)", done.stdout, re.MULTILINE)
-    return found.group(1) if found else f"pytest ended with {done.returncode}: {done.stdout[-300:]}"
+    return found.group(1) if found else f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-300:]}"
 
 
 def _stack_down(copy: Path) -> None:
