@@ -7,7 +7,7 @@ lost since stays in it: it is shown as a problem and refused when it is run, nev
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -18,15 +18,11 @@ from core.errors import Invalid, LeadFuelError, NotFound
 from core.ids import UserId
 from db.sessions import Actor
 from domain import accounts, paging, plans
+from domain.roles import Role, reaches
 from search.engine import Searcher
 from search.request import Entity, SearchRequest
 
-Role = Literal["viewer", "editor", "owner"]
-ROLES: Final[tuple[Role, ...]] = ("viewer", "editor", "owner")
 MAX_MEMBERS: Final = 200
-
-_NAME: Final = "icps"
-_Position = tuple[datetime, UUID]
 
 
 class IcpRoleTooLow(LeadFuelError):
@@ -161,7 +157,7 @@ async def get(session: AsyncSession, *, user_id: UserId, icp_id: UUID) -> Icp:
 async def allowed(session: AsyncSession, *, user_id: UserId, icp_id: UUID, role: Role) -> Icp:
     """The ICP, when the user has at least this role on it; else `NotFound` or `IcpRoleTooLow`."""
     found = await get(session, user_id=user_id, icp_id=icp_id)
-    if ROLES.index(found.role) < ROLES.index(role):
+    if not reaches(found.role, role):
         raise IcpRoleTooLow(
             f"This needs the role {role} on the ICP; yours is {found.role}.", role=found.role, needed=role
         )
@@ -172,21 +168,15 @@ async def page(
     session: AsyncSession, *, user_id: UserId, tag: str | None, limit: int, cursor: str | None
 ) -> IcpPage:
     """The user's own ICPs and those shared with them, the latest first."""
-    before, before_id = paging.decode(_NAME, cursor, _Position) if cursor else (None, None)
-    rows = (
-        await session.execute(
-            text(
-                f"{_SELECT} WHERE (CAST(:tag AS text) IS NULL OR :tag = ANY(p.tags))"
-                " AND (CAST(:before AS timestamptz) IS NULL"
-                "      OR (p.created_at, p.id) < (:before, CAST(:before_id AS uuid)))"
-                " ORDER BY p.created_at DESC, p.id DESC LIMIT :limit"
-            ),
-            {"me": user_id, "tag": tag, "before": before, "before_id": before_id, "limit": limit + 1},
-        )
-    ).all()
-    found = [_icp(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return IcpPage(found, paging.encode(_NAME, (found[-1].created_at, found[-1].id)) if more else None)
+    rows, following = await paging.latest_first(
+        session,
+        f"{_SELECT} WHERE (CAST(:tag AS text) IS NULL OR :tag = ANY(p.tags))",
+        {"me": user_id, "tag": tag},
+        name="icps",
+        limit=limit,
+        cursor=cursor,
+    )
+    return IcpPage([_icp(row) for row in rows], following)
 
 
 async def seen(session: AsyncSession, *, user_id: UserId) -> list[Icp]:

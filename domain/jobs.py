@@ -29,8 +29,6 @@ _COLUMNS: Final = """
     id, user_id, kind, arguments, status, progress, result, error, cancel_requested, created_at, started_at,
     finished_at
 """
-_LIST: Final = "jobs"
-_Position = tuple[datetime, UUID]
 
 
 class Cancelled(Exception):
@@ -91,20 +89,15 @@ async def get(session: AsyncSession, *, job_id: UUID) -> Job:
 
 async def page(session: AsyncSession, *, user_id: UserId, limit: int, cursor: str | None) -> JobPage:
     """A user's jobs, the latest first."""
-    before, before_id = paging.decode(_LIST, cursor, _Position) if cursor else (None, None)
-    rows = (
-        await session.execute(
-            text(
-                f"SELECT {_COLUMNS} FROM app.jobs WHERE user_id = :user_id"  # noqa: S608 - a constant
-                " AND (CAST(:before AS timestamptz) IS NULL OR (created_at, id) < (:before, :before_id))"
-                " ORDER BY created_at DESC, id DESC LIMIT :limit"
-            ),
-            {"user_id": user_id, "before": before, "before_id": before_id, "limit": limit + 1},
-        )
-    ).all()
-    found = [_job(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return JobPage(found, paging.encode(_LIST, (found[-1].created_at, found[-1].id)) if more else None)
+    rows, following = await paging.latest_first(
+        session,
+        f"SELECT {_COLUMNS} FROM app.jobs WHERE user_id = :user_id",  # noqa: S608 - a constant
+        {"user_id": user_id},
+        name="jobs",
+        limit=limit,
+        cursor=cursor,
+    )
+    return JobPage([_job(row) for row in rows], following)
 
 
 async def cancel(session: AsyncSession, *, job_id: UUID) -> Job:

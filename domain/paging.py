@@ -1,10 +1,15 @@
-"""Cursors of plain lists: the last row's key, opaque to the caller and checked when it comes back."""
+"""Pages of plain lists, and their cursors: the last row's key, opaque to the caller and checked on return."""
 
 import base64
 import binascii
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Invalid
 
@@ -34,3 +39,32 @@ def decode(name: str, cursor: str, kind: Any) -> Any:
         reason = "This is not a cursor of this list; begin again without one."
         raise BadCursor(reason, errors=[{"path": "cursor", "message": reason}])
     return position
+
+
+async def latest_first(
+    session: AsyncSession,
+    query: str,
+    parameters: Mapping[str, Any],
+    *,
+    name: str,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[Row[Any]], str | None]:
+    """A page of the rows of a query with `created_at` and `id`, and the cursor of the next if there is one.
+
+    Raises `BadCursor` for one that is not of the list `name`.
+    """
+    before, before_id = decode(name, cursor, tuple[datetime, UUID]) if cursor else (None, None)
+    found = await session.execute(
+        text(
+            f"SELECT * FROM ({query}) listed"  # noqa: S608 - a query of ours, which binds its values
+            " WHERE CAST(:before AS timestamptz) IS NULL"
+            " OR (created_at, id) < (:before, CAST(:before_id AS uuid))"
+            " ORDER BY created_at DESC, id DESC LIMIT :limit"
+        ),
+        {**parameters, "before": before, "before_id": before_id, "limit": limit + 1},
+    )
+    rows = list(found.all())
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], encode(name, (rows[limit - 1].created_at, rows[limit - 1].id))

@@ -14,12 +14,12 @@ from domain import icps
 from domain.accounts import BadAddress
 from domain.icps import BrokenIcp, IcpRoleTooLow, StaleVersion, TooManyMembers
 from domain.paging import BadCursor
+from domain.roles import Role
 from search.cursor import BadCursor as BadSearchCursor
 from search.request import MAX_LIMIT, FacetRequest, Form, SearchRequest, Value
 from search.response import Answer, ContactHit, CountResponse, Facet, OrganizationHit, RemovedBy, Understood
 from search.visibility import UnknownList
 
-RoleName = Literal["viewer", "editor", "owner"]
 EntityName = Literal["contacts", "organizations"]
 Name = Annotated[str, Meta(min_length=1, max_length=200, examples=["Heads of sales in Berlin"])]
 Notes = Annotated[str, Meta(max_length=5_000)]
@@ -77,7 +77,7 @@ class CopyName(Form, frozen=True):
 
 
 class NewIcpRole(Form, frozen=True):
-    role: RoleName = "viewer"
+    role: Role = "viewer"
 
 
 class ProblemAnswer(Answer):
@@ -98,7 +98,7 @@ class IcpAnswer(Answer):
     notes: str | None
     tags: list[str]
     version: int
-    role: RoleName
+    role: Role
     created_at: datetime
     updated_at: datetime
     problems: list[ProblemAnswer] | None = None
@@ -122,7 +122,7 @@ class VersionsAnswer(Answer):
 
 class IcpMemberAnswer(Answer):
     email: str
-    role: RoleName
+    role: Role
     created_at: datetime
 
 

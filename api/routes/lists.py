@@ -17,11 +17,11 @@ from domain import jobs
 from domain.lists import keeping, records
 from domain.lists.keeping import ListArchived, RoleTooLow
 from domain.paging import BadCursor
+from domain.roles import Role
 from search.request import CountRequest, Entity, Form
 from search.response import Answer
 
 A = TypeVar("A", bound=Answer)
-RoleName = Literal["viewer", "editor", "owner"]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S", examples=["Prospects"])]
 Description = Annotated[str, Meta(max_length=2000)]
 
@@ -67,7 +67,7 @@ class ListAnswer(Answer):
     description: str | None
     owner_id: UUID
     is_shared: bool
-    role: RoleName
+    role: Role
     contacts: int
     organizations: int
     created_at: datetime
@@ -138,7 +138,7 @@ class ListedOrganizations(Answer):
 
 
 def list_answer(found: keeping.List) -> ListAnswer:
-    return msgspec.convert(msgspec.to_builtins(found), ListAnswer)
+    return msgspec.convert(found, ListAnswer, from_attributes=True)
 
 
 @operation(

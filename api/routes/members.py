@@ -10,7 +10,8 @@ from msgspec import Meta
 from api.faces.functions import function
 from api.operations import Call, Operation, operation
 from api.routes.hidden import Page
-from api.routes.lists import ListAnswer, ListPath, RoleName, list_answer
+from api.routes.icps import Address
+from api.routes.lists import ListAnswer, ListPath, list_answer
 from core.errors import NotFound, PlanLimit
 from core.ids import ListId, UserId
 from domain.accounts import BadAddress
@@ -19,10 +20,9 @@ from domain.lists.invitations import AlreadyMember, InvitationOver, TooManyInvit
 from domain.lists.keeping import RoleTooLow
 from domain.lists.members import NoMember, OnlyOwner
 from domain.paging import BadCursor
+from domain.roles import Role
 from search.request import Form
 from search.response import Answer
-
-Address = Annotated[str, Meta(min_length=3, max_length=320, examples=["bob@example.com"])]
 
 
 class MemberPath(ListPath, frozen=True):
@@ -34,12 +34,12 @@ class InvitationPath(ListPath, frozen=True):
 
 
 class NewRole(Form, frozen=True):
-    role: RoleName
+    role: Role
 
 
 class NewInvitation(Form, frozen=True):
     email: Address
-    role: RoleName = "viewer"
+    role: Role = "viewer"
 
 
 class SharedList(Form, frozen=True):
@@ -47,7 +47,7 @@ class SharedList(Form, frozen=True):
 
     list_id: UUID
     email: Address
-    role: RoleName = "viewer"
+    role: Role = "viewer"
 
 
 class Heir(Form, frozen=True):
@@ -61,7 +61,7 @@ class Token(Form, frozen=True):
 class MemberAnswer(Answer):
     user_id: UUID
     email: str
-    role: RoleName
+    role: Role
     joined_at: datetime
 
 
@@ -77,7 +77,7 @@ class InvitationAnswer(Answer):
     id: UUID
     list_id: UUID
     email: str
-    role: RoleName
+    role: Role
     status: Literal["open", "accepted", "declined", "revoked"]
     invited_by: UUID | None
     created_at: datetime
@@ -95,7 +95,7 @@ class ReceivedAnswer(Answer):
     id: UUID
     list_id: UUID
     list_name: str
-    role: RoleName
+    role: Role
     invited_by: str | None
     created_at: datetime
     expires_at: datetime
@@ -202,7 +202,7 @@ async def list_activity(call: Call, path: ListPath, query: Page) -> ActivitiesAn
     page = await members.activity(
         call.session, user_id=call.user_id, list_id=path.id, limit=query.limit, cursor=query.cursor
     )
-    results = [msgspec.convert(msgspec.to_builtins(one), ActivityAnswer) for one in page.activity]
+    results = [msgspec.convert(one, ActivityAnswer, from_attributes=True) for one in page.activity]
     return ActivitiesAnswer(results=results, cursor=page.cursor)
 
 
@@ -262,7 +262,7 @@ async def list_received_invitations(call: Call) -> ReceivedInvitations:
     """Lists that you are invited to and have not answered."""
     found = await invitations.received(call.session)
     return ReceivedInvitations(
-        results=[msgspec.convert(msgspec.to_builtins(one), ReceivedAnswer) for one in found]
+        results=[msgspec.convert(one, ReceivedAnswer, from_attributes=True) for one in found]
     )
 
 
@@ -309,7 +309,7 @@ async def share_list(call: Call, body: SharedList) -> InvitationAnswer:
     return await _invite(call, ListId(body.list_id), email=body.email, role=body.role)
 
 
-async def _invite(call: Call, list_id: ListId, *, email: str, role: RoleName) -> InvitationAnswer:
+async def _invite(call: Call, list_id: ListId, *, email: str, role: Role) -> InvitationAnswer:
     settings = call.services.settings
     made = await invitations.invite(
         call.session, settings, user_id=call.user_id, list_id=list_id, email=email, role=role
@@ -327,7 +327,7 @@ def _member(person: members.Member) -> MemberAnswer:
 
 
 def _invitation(found: invitations.Invitation) -> InvitationAnswer:
-    return msgspec.convert(msgspec.to_builtins(found), InvitationAnswer)
+    return msgspec.convert(found, InvitationAnswer, from_attributes=True)
 
 
 OPERATIONS: Final[list[Operation]] = [

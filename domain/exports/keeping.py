@@ -46,7 +46,6 @@ MEDIA_TYPES: Final[dict[Kind, str]] = {
     "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-_NAME: Final = "exports"
 _TELL_EVERY_S: Final = 0.5
 _COLUMNS: Final = """
     e.id, e.user_id, e.job_id, e.entity, e.source, e.columns, e.format, e.filename, e.row_count, e.byte_count,
@@ -209,21 +208,16 @@ async def get(session: AsyncSession, *, export_id: UUID) -> Export:
 
 async def page(session: AsyncSession, *, user_id: UserId, limit: int, cursor: str | None) -> ExportPage:
     """A user's exports, the latest first."""
-    before, before_id = paging.decode(_NAME, cursor, tuple[datetime, UUID]) if cursor else (None, None)
-    rows = (
-        await session.execute(
-            text(
-                f"SELECT {_COLUMNS} FROM app.exports e JOIN app.jobs j ON j.id = e.job_id"  # noqa: S608
-                " WHERE e.user_id = :user_id AND (CAST(:before AS timestamptz) IS NULL"
-                "      OR (e.created_at, e.id) < (:before, CAST(:before_id AS uuid)))"
-                " ORDER BY e.created_at DESC, e.id DESC LIMIT :limit"
-            ),
-            {"user_id": user_id, "before": before, "before_id": before_id, "limit": limit + 1},
-        )
-    ).all()
-    found = [_export(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return ExportPage(found, paging.encode(_NAME, (found[-1].created_at, found[-1].id)) if more else None)
+    rows, following = await paging.latest_first(
+        session,
+        f"SELECT {_COLUMNS} FROM app.exports e JOIN app.jobs j ON j.id = e.job_id"  # noqa: S608
+        " WHERE e.user_id = :user_id",
+        {"user_id": user_id},
+        name="exports",
+        limit=limit,
+        cursor=cursor,
+    )
+    return ExportPage([_export(row) for row in rows], following)
 
 
 async def remove(session: AsyncSession, settings: Settings, *, export_id: UUID) -> None:

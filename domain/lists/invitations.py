@@ -22,7 +22,8 @@ from core.settings import Settings
 from db.sessions import SERVICE, Database
 from domain import accounts, mail
 from domain.lists import keeping
-from domain.lists.keeping import ROLES, Role, RoleTooLow
+from domain.lists.keeping import RoleTooLow
+from domain.roles import Role, reaches
 
 log = get_logger(__name__)
 
@@ -110,7 +111,7 @@ async def invite(
     The answer is the same whether or not somebody has an account under that address.
     """
     found = await keeping.allowed(session, user_id=user_id, list_id=list_id, role="editor")
-    if ROLES.index(role) > ROLES.index(found.role):
+    if not reaches(found.role, role):
         raise RoleTooLow(
             f"Your role is {found.role}: you cannot make an {role}.", role=found.role, needed=role
         )
@@ -171,7 +172,7 @@ async def revoke(session: AsyncSession, *, user_id: UserId, list_id: ListId, inv
         raise NotFound("There is no such invitation.")
     if row.status != "open":
         raise InvitationOver(_WORDS[row.status], status=row.status)
-    if ROLES.index(row.role) > ROLES.index(found.role):
+    if not reaches(found.role, row.role):
         raise RoleTooLow(f"Your role is {found.role}.", role=found.role, needed=row.role)
     await session.execute(
         text("UPDATE app.list_invitations SET status = 'revoked' WHERE id = :id"), {"id": invitation_id}

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
-from uuid import UUID
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Row, text
@@ -12,12 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import LeadFuelError, NotFound
 from core.ids import ListId, UserId
 from domain import paging, plans
-
-Role = Literal["viewer", "editor", "owner"]
-ROLES: Final[tuple[Role, ...]] = ("viewer", "editor", "owner")
-
-_NAME: Final = "lists"
-_Position = tuple[datetime, UUID]
+from domain.roles import Role, reaches
 
 
 class RoleTooLow(LeadFuelError):
@@ -92,7 +86,7 @@ async def get(session: AsyncSession, *, user_id: UserId, list_id: ListId) -> Lis
 async def allowed(session: AsyncSession, *, user_id: UserId, list_id: ListId, role: Role) -> List:
     """The list, when the user has at least this role on it; else `NotFound` or `RoleTooLow`."""
     found = await get(session, user_id=user_id, list_id=list_id)
-    if ROLES.index(found.role) < ROLES.index(role):
+    if not reaches(found.role, role):
         raise RoleTooLow(
             f"This needs the role {role} on the list; yours is {found.role}.", role=found.role, needed=role
         )
@@ -103,27 +97,15 @@ async def page(
     session: AsyncSession, *, user_id: UserId, archived: bool, limit: int, cursor: str | None
 ) -> ListPage:
     """The user's own lists and those shared with them, the latest first."""
-    before, before_id = paging.decode(_NAME, cursor, _Position) if cursor else (None, None)
-    rows = (
-        await session.execute(
-            text(
-                f"{_SELECT} WHERE (l.archived_at IS NOT NULL) = :archived"
-                " AND (CAST(:before AS timestamptz) IS NULL"
-                "      OR (l.created_at, l.id) < (:before, CAST(:before_id AS uuid)))"
-                " ORDER BY l.created_at DESC, l.id DESC LIMIT :limit"
-            ),
-            {
-                "me": user_id,
-                "archived": archived,
-                "before": before,
-                "before_id": before_id,
-                "limit": limit + 1,
-            },
-        )
-    ).all()
-    found = [_list(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return ListPage(found, paging.encode(_NAME, (found[-1].created_at, found[-1].id)) if more else None)
+    rows, following = await paging.latest_first(
+        session,
+        f"{_SELECT} WHERE (l.archived_at IS NOT NULL) = :archived",
+        {"me": user_id, "archived": archived},
+        name="lists",
+        limit=limit,
+        cursor=cursor,
+    )
+    return ListPage([_list(row) for row in rows], following)
 
 
 async def change(

@@ -12,7 +12,8 @@ from core.errors import LeadFuelError, NotFound
 from core.ids import ListId, UserId
 from domain import paging, plans
 from domain.lists import keeping
-from domain.lists.keeping import Role, RoleTooLow
+from domain.lists.keeping import RoleTooLow
+from domain.roles import Role
 
 _ACTIVITY: Final = "list_activity"
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from api.app import create_app
 from core.settings import OpenSearchSettings
@@ -102,7 +103,12 @@ async def changing(db, draw):
 
     async def go_on():
         while not stop.is_set():
-            await change_somebody(db, draw)
+            try:
+                await change_somebody(db, draw)
+            except DBAPIError as error:
+                # Two that wait for each other: one gives way, and has changed nothing.
+                if "deadlock detected" not in str(error):
+                    raise
             await asyncio.sleep(0.02)
 
     tasks = [asyncio.create_task(go_on()) for _ in range(2)]
@@ -180,7 +186,8 @@ def replay(events, members, before, now):
                 known.pop((name, record), None)
         else:
             assert record in members, event
-        for change in event["changes"]:
+        # Who leaves is told with all that has changed, also in fields that nobody follows here.
+        for change in [one for one in event["changes"] if one["field"] in before]:
             at = (change["field"], record)
             if at in known:
                 assert known[at] == change["old"], event
@@ -198,7 +205,9 @@ def replay(events, members, before, now):
 async def test_alerts_are_told_once_and_in_order(plant, drill, ann, mailbox, receiver, monkeypatch):
     monkeypatch.setenv("SMTP_URL", mailbox.url)
     monkeypatch.setenv("WEBHOOK_ALLOWED_HOSTS", receiver.host)
+    # Companies of other drills have the names of these: to move between two of one name is no change of it.
     await execute(plant.db, "DELETE FROM contacts")
+    await execute(plant.db, "DELETE FROM organizations")
     for organization in await add_organizations(plant.db, 12):
         await add_contacts(plant.db, 15, organization=organization)
     plant.start("work")
