@@ -276,7 +276,9 @@ def _first_failure(copy: Path) -> str | None:
     if done.returncode == 0:
         return None
     found = re.search(r"^(?:FAILED|ERROR) \S*?::(\S+)", done.stdout, re.MULTILINE)
-    return found.group(1) if found else f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-300:]}"
+    if found:
+        return found.group(1)
+    return f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-300:]}"
 
 
 def _stack_down(copy: Path) -> None:
