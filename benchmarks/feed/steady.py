@@ -1,14 +1,13 @@
 """From commit to searchable under a steady stream of changes, and what that stream costs who searches."""
 
 import asyncio
-import itertools
 import random
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import asyncpg
 import orjson
-from sqlalchemy import text
 
 from benchmarks.clients import ApiClient
 from benchmarks.draws import Draws, read
@@ -25,6 +24,7 @@ WRITERS: Final = 4
 # One change in so many is looked for until a search finds it.
 SAMPLED: Final = 20
 _SEARCH_EVERY_S: Final = 0.25
+_LOOK_EVERY_S: Final = 0.02
 
 
 async def steady(bench: Bench) -> Table:
@@ -49,7 +49,7 @@ async def steady(bench: Bench) -> Table:
             async with ApiClient(api.url, token) as client:
                 await _searches(client, profiles, seconds=10)  # to warm up
                 calm = await _searches(client, profiles, seconds=30)
-                stream = asyncio.create_task(_stream(feed))
+                stream = asyncio.create_task(_stream(bench, feed))
                 busy = await _searches(client, profiles, seconds=SECONDS)
                 changes, took, lags = await stream
             await settled(feed)
@@ -79,46 +79,61 @@ async def _searches(
     return took
 
 
-async def _stream(feed: Feed) -> tuple[int, float, list[float]]:
+async def _stream(bench: Bench, feed: Feed) -> tuple[int, float, list[float]]:
     """The changes made, the seconds they took, and the lags of those that were looked for."""
-    async with feed.service(read_only=True) as session:
-        ids = list((await session.execute(text("SELECT id FROM contacts LIMIT 100000"))).scalars())
+    watched: dict[int, tuple[str, float]] = {}
+    lags: list[float] = []
+    written = asyncio.Event()
+    watching = asyncio.create_task(_watch(feed, watched, lags, written))
+    connections = [await bench.stack.connect(bench.sizes.name) for _ in range(WRITERS)]
+    ids = [row["id"] for row in await connections[0].fetch("SELECT id FROM contacts LIMIT 100000")]
     draw = random.Random(1)
-    looked_for: list[asyncio.Task[float]] = []
-    started = time.monotonic()
-    numbers = itertools.count()
     changes = 0
+    started = time.monotonic()
 
-    async def write() -> None:
+    async def write(connection: asyncpg.Connection) -> None:
         nonlocal changes
         while (now := time.monotonic()) - started < SECONDS:
             if changes >= (now - started) * PER_SECOND:
                 await asyncio.sleep(0.002)
                 continue
             changes += 1
-            record, mark = draw.choice(ids), f"mark {next(numbers):09}"
-            async with feed.service() as session:
-                await session.execute(
-                    text("UPDATE contacts SET name_sort = :mark WHERE id = :id"), {"mark": mark, "id": record}
-                )
-            if changes % SAMPLED == 0:
-                looked_for.append(asyncio.create_task(_lag(feed, record, mark)))
+            record, mark = draw.choice(ids), f"mark {changes:09}"
+            is_sample = changes % SAMPLED == 0 and record not in watched
+            await connection.execute("UPDATE contacts SET name_sort = $1 WHERE id = $2", mark, record)
+            if is_sample:
+                watched[record] = (mark, time.monotonic())
 
-    await asyncio.gather(*(write() for _ in range(WRITERS)))
-    took = time.monotonic() - started
-    return changes, took, list(await asyncio.gather(*looked_for))
+    try:
+        await asyncio.gather(*(write(connection) for connection in connections))
+        took = time.monotonic() - started
+    finally:
+        written.set()
+        await watching
+        for connection in connections:
+            await connection.close()
+    return changes, took, lags
 
 
-async def _lag(feed: Feed, record: int, mark: str) -> float:
-    """Seconds from now until a search sees the mark, or a later one."""
-    committed = time.monotonic()
-    while True:
-        answer = await feed.client.search(
-            index=feed.alias("contacts"),
-            body={"size": 1, "_source": ["name_sort"], "query": {"ids": {"values": [str(record)]}}},
-        )
-        hits = answer["hits"]["hits"]
-        shown = hits[0]["_source"].get("name_sort", "") if hits else ""
-        if shown.startswith("mark ") and shown >= mark:
-            return time.monotonic() - committed
-        await asyncio.sleep(0.02)
+async def _watch(
+    feed: Feed, watched: dict[int, tuple[str, float]], lags: list[float], written: asyncio.Event
+) -> None:
+    """Ask for all marks that are waited for, by one search at a time, and note how long each took to show."""
+    while watched or not written.is_set():
+        if watched:
+            answer = await feed.client.search(
+                index=feed.alias("contacts"),
+                body={
+                    "size": len(watched),
+                    "_source": ["name_sort"],
+                    "query": {"ids": {"values": [str(record) for record in watched]}},
+                },
+            )
+            now = time.monotonic()
+            for hit in answer["hits"]["hits"]:
+                mark, committed = watched[int(hit["_id"])]
+                shown = hit["_source"].get("name_sort", "")
+                if shown.startswith("mark ") and shown >= mark:  # or a later one of the same record
+                    lags.append(now - committed)
+                    del watched[int(hit["_id"])]
+        await asyncio.sleep(_LOOK_EVERY_S)
