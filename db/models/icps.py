@@ -139,6 +139,8 @@ alert_states = Table(
     Column("entity", String, primary_key=True),
     Column("record_id", Integer, primary_key=True, autoincrement=False),
     Column("values", Text, nullable=False, info=pii("what a contact's watched fields said")),
+    # Of a record that has been deleted: who had it hidden, until its removal is told.
+    Column("hidden_by", ARRAY(UUID)),
 )
 
 alert_overrides = Table(

@@ -87,6 +87,8 @@ class Seen:
     before: Mapping[int, str]
     now: Mapping[int, str]
     overrides: dict[UUID, dict[int, str]]
+    # Of those that are gone: who had them hidden.
+    hidden_by: Mapping[int, list[UUID]]
     place: dict[int, int] = field(init=False)
 
     def __post_init__(self) -> None:

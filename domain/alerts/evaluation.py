@@ -86,7 +86,7 @@ class Evaluator:
             # In the order of their ids their rows are locked, part by part.
             watches = sorted(
                 (watch for watch in self._watches.values() if watch.entity == entity),
-                key=attrgetter("icp_id"),
+                key=attrgetter("icp_id.int"),
             )
             touched = BitMap(row.id for row in found if row.entity == letter.decode())
             if watches and touched:
@@ -267,11 +267,12 @@ async def _see(session: AsyncSession, entity: Entity, touched: BitMap) -> Seen:
     found = await documents.read(session, entity, ids)
     before = await session.execute(
         text(
-            'SELECT record_id, "values" FROM app.alert_states'
+            'SELECT record_id, "values", hidden_by FROM app.alert_states'
             ' WHERE entity = CAST(:letter AS "char") AND record_id = ANY(CAST(:ids AS integer[]))'
         ),
         parameters,
     )
+    known_before = before.all()
     now = await session.execute(
         text(f"{states.select(entity)} WHERE {states.key(entity)} = ANY(CAST(:ids AS integer[]))"),
         parameters,
@@ -295,9 +296,10 @@ async def _see(session: AsyncSession, entity: Entity, touched: BitMap) -> Seen:
         documents=[found[record] for record in existing],
         gone=touched - BitMap(existing),
         touched=touched,
-        before={row[0]: row[1] for row in before},
+        before={row[0]: row[1] for row in known_before},
         now=known_now,
         overrides=overrides,
+        hidden_by={row[0]: row[2] for row in known_before if row[2]},
     )
 
 

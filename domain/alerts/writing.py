@@ -218,7 +218,7 @@ async def hiding(session: AsyncSession, entity: Entity, seen: Seen) -> dict[int,
             "companies": [values and states.company(values) for values in states_of.values()],
         },
     )
-    found: dict[int, set[UUID]] = {}
+    found = {record: set(users) for record, users in seen.hidden_by.items()}
     for record, user_id in rows:
         found.setdefault(record, set()).add(user_id)
     return found

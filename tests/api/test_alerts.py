@@ -395,6 +395,30 @@ async def test_who_leaves_a_hidden_company_is_seen_again_without_what_was_missed
     assert [one["reasons"] for one in await raw_events(ann, icp)] == [["company became Globex Inc."]]
 
 
+@pytest.mark.parametrize("unhidden", [False, True], ids=["hidden", "shown-again"])
+async def test_the_removal_of_a_hidden_record_is_told_to_those_who_saw_it(
+    ann, bob, db, world, applied, owner, unhidden
+):
+    anna, globex = world.contacts[0], world.organizations[1]
+    people = await watch(ann, db)
+    companies = await watch(ann, db, {"filters": {}}, entity="organizations")
+    for icp in (people, companies):
+        await ann("PUT", f"/v1/icps/{icp}/members/{bob.user.email}", json={})
+    for path in (f"contacts/{anna}", f"organizations/{globex}"):
+        await ann("PUT", f"/v1/hidden/{path}")
+        if unhidden:
+            await ann("DELETE", f"/v1/hidden/{path}")
+    async with db.transaction(SERVICE) as session:
+        await session.execute(text("DELETE FROM app.contacts WHERE id = :id"), {"id": anna})
+        await session.execute(text("DELETE FROM app.organizations WHERE id = :id"), {"id": globex})
+    await applied(anna)
+    await applied(globex, entity="organizations")
+    told = [("left", anna, "removed")], [("left", globex, "removed")]
+    assert (await events(bob, people), await events(bob, companies)) == told
+    assert (await events(ann, people), await events(ann, companies)) == (told if unhidden else ([], []))
+    assert await owner.fetchval("SELECT count(*) FROM app.alert_states WHERE hidden_by IS NOT NULL") == 0
+
+
 async def test_nobody_reads_who_has_hidden_what(ann, bob, db, world, applied):
     icp = await watch(ann, db)
     await ann("PUT", f"/v1/icps/{icp}/members/{bob.user.email}", json={})

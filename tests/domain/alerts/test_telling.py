@@ -25,6 +25,7 @@ def seen(before, now, documents=()):
         before=before,
         now=now,
         overrides={uuid4(): {}},
+        hidden_by={},
     )
 
 
