@@ -120,6 +120,7 @@ def create_app(settings: Settings) -> Litestar:
             show_jwks,
             *auth_face.HANDLERS,
             *serve.HANDLERS,
+            *storage.HANDLERS,
             *realtime.HANDLERS,
         ],
         lifespan=[services],

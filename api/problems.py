@@ -251,9 +251,9 @@ def auth_error(failure: Failure) -> Response[bytes]:
 
 def storage_error(failure: Failure) -> Response[bytes]:
     """What the clients of storage read."""
-    body = StorageError(
-        status_code=str(failure.status), error=failure.slug.replace("-", "_"), message=failure.detail
-    )
+    # By this word, and no other, they tell a file that is not there from a question that failed.
+    kind = "not_found" if failure.status == NotFound.status else failure.slug.replace("-", "_")
+    body = StorageError(status_code=str(failure.status), error=kind, message=failure.detail)
     return Response(
         content=msgspec.json.encode(body),
         status_code=failure.status,

@@ -207,7 +207,7 @@ def _answer(call: Call, export: keeping.Export) -> ExportAnswer:
     url = None
     if export.is_there:
         base = settings.api.public_url.rstrip("/")
-        url = f"{base}/v1/exports/{export.id}/file?token={keeping.sign(settings, export)}"
+        url = f"{base}/v1/exports/{export.id}/file?token={keeping.sign(settings, export.id)}"
     return ExportAnswer(
         id=export.id,
         job_id=export.job_id,

@@ -294,22 +294,26 @@ async def expire(settings: Settings, db: Database) -> int:
     return len(gone)
 
 
-def sign(settings: Settings, export: Export, *, lifetime_s: int = LINK_S) -> str:
+def sign(settings: Settings, export_id: UUID, *, lifetime_s: int = LINK_S) -> str:
     """A token that opens this one file until it ends, without an account."""
     until = int(time.time()) + max(1, min(lifetime_s, MAX_LINK_S))
-    return f"{until}.{_signature(settings, export.id, until)}"
+    return f"{until}.{_signature(settings, export_id, until)}"
 
 
-async def opened(db: Database, settings: Settings, *, export_id: UUID, token: str) -> Export:
-    """The export that a token opens; raises `NoSuchExport` for a bad or ended one, or an expired file."""
+def is_good(settings: Settings, export_id: UUID, token: str) -> bool:
+    """Whether a token was signed for this file, and its time is not over."""
     until, _, signature = token.partition(".")
-    good = (
+    return (
         re.fullmatch(r"[0-9]{1,12}", until) is not None
         and signature.isascii()
         and hmac.compare_digest(signature, _signature(settings, export_id, int(until)))
         and int(until) > time.time()
     )
-    if not good:
+
+
+async def opened(db: Database, settings: Settings, *, export_id: UUID, token: str) -> Export:
+    """The export that a token opens; raises `NoSuchExport` for a bad or ended one, or an expired file."""
+    if not is_good(settings, export_id, token):
         raise NoSuchExport("This link is not good, or its time is over. Ask for the export again.")
     async with db.transaction(SERVICE, read_only=True) as session:
         try:

@@ -263,7 +263,7 @@ async def test_links_end_and_cannot_be_forged(api, ann, world, settings, run_out
     assert (await api.get(f"/v1/exports/{one['id']}/file")).status_code == 422
     async with db.transaction(SERVICE) as session:
         found = await keeping.get(session, export_id=one["id"])
-    short = keeping.sign(settings, found, lifetime_s=1)
+    short = keeping.sign(settings, found.id, lifetime_s=1)
     await asyncio.sleep(1.1)
     assert (await api.get(f"/v1/exports/{one['id']}/file?token={short}")).status_code == 404
     assert (await ann("DELETE", f"/v1/exports/{one['id']}")).status_code == 204

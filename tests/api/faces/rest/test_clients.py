@@ -211,6 +211,43 @@ async def test_supabase_js_signs_and_reads_files(js, exported, api, live, change
     assert stranger["data"] is None
 
 
+async def test_supabase_js_lists_and_signs_many(js, exported, api, live, changes):
+    bucket = ["from", "exports"]
+    folder, _, name = exported.partition("/")
+    root = await js("ann", ["storage"], bucket, ["list"])
+    assert (root["error"], [entry["name"] for entry in root["data"]]) == (None, [folder])
+    options = {
+        "limit": 5,
+        "offset": 0,
+        "sortBy": {"column": "created_at", "order": "desc"},
+        "search": name[:3],
+    }
+    found = await js("ann", ["storage"], bucket, ["list", folder, options])
+    (file,) = found["data"]
+    assert (file["name"], file["metadata"]["mimetype"]) == (name, "text/csv")
+    assert (await js("ann", ["storage"], bucket, ["list", "nothing"]))["data"] == []
+    signed = await js(
+        "ann", ["storage"], bucket, ["createSignedUrls", [exported, "nothing/x.csv"], 60, {"download": True}]
+    )
+    assert signed["error"] is None
+    there, absent = signed["data"]
+    assert (await api.get(there["signedUrl"].removeprefix(live))).status_code == 200
+    assert (there["path"], absent["signedUrl"], bool(absent["error"])) == (exported, None, True)
+    assert (await js("ann", ["storage"], bucket, ["exists", exported]))["data"] is True
+    assert (await js("ann", ["storage"], bucket, ["exists", f"{folder}/other.csv"]))["data"] is False
+    info = await js("ann", ["storage"], bucket, ["info", exported])
+    assert info["data"]["contentType"] == "text/csv"
+    buckets = await js("ann", ["storage"], ["listBuckets"])
+    assert [one["id"] for one in buckets["data"]] == ["exports"]
+    assert (await js("ann", ["storage"], ["getBucket", "exports"]))["data"]["public"] is False
+    for call in (["upload", "mine.csv", "a,b"], ["update", exported, "a,b"], ["remove", [exported]]):
+        refused = await js("ann", ["storage"], bucket, call)
+        assert refused["data"] is None
+        assert "made by exports" in refused["error"]["message"]
+    nobody = await js("anon", ["storage"], bucket, ["list"])
+    assert (nobody["data"], bool(nobody["error"])) == (None, True)
+
+
 REALTIME = """
 import { createClient } from "@supabase/supabase-js";
 const client = createClient(process.argv[1], process.argv[2]);
@@ -297,3 +334,22 @@ async def test_python_calls_functions_and_reads_files(py, exported, api, live, c
     assert "Anna Müller" in (await py.storage.from_("exports").download(exported)).decode()
     with pytest.raises(StorageApiError):
         await py.storage.from_("exports").download("nothing/at/all.csv")
+
+
+async def test_python_lists_and_signs_many(py, exported, api, live, changes):
+    bucket = py.storage.from_("exports")
+    folder, _, name = exported.partition("/")
+    assert [entry["name"] for entry in await bucket.list()] == [folder]
+    (file,) = await bucket.list(folder, {"search": name[:3], "sortBy": {"column": "name", "order": "desc"}})
+    assert file["name"] == name
+    there, absent = await bucket.create_signed_urls([exported, "nothing/x.csv"], 60, {"download": "mine.csv"})
+    assert (await api.get(there["signedURL"].removeprefix(live))).status_code == 200
+    assert (absent["signedURL"], bool(absent["error"])) == (None, True)
+    assert await bucket.exists(exported)
+    assert not await bucket.exists(f"{folder}/other.csv")
+    assert (await bucket.info(exported))["content_type"] == "text/csv"
+    assert [one.id for one in await py.storage.list_buckets()] == ["exports"]
+    assert (await py.storage.get_bucket("exports")).public is False
+    for call in (bucket.upload("mine.csv", b"a,b"), bucket.remove([exported])):
+        with pytest.raises(StorageApiError, match="made by exports"):
+            await call
