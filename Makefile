@@ -68,6 +68,10 @@ mutants: .venv/.ready ## plant a bug in each safeguard of the index feed and sho
 bench: .venv/.ready ## the benchmarks of speed and quality; CONTACTS=1000000 by default
 	@$(BIN)/python -m benchmarks.run --contacts $(or $(CONTACTS),1000000)
 
+.PHONY: bench-signin
+bench-signin: .venv/.ready ## whether the time of signing in tells who has an account, and slows others
+	@$(BIN)/python -m benchmarks.signin --write
+
 .PHONY: bench-feed
 bench-feed: .venv/.ready ## the benchmarks of the index feed, with pgsync beside it; CONTACTS=200000 by default
 	@$(BIN)/python -m benchmarks.feed --contacts $(or $(CONTACTS),200000)

@@ -102,8 +102,8 @@ async def measure(environ: dict[str, str]) -> list[str]:
         "| question | HTTP p50 | bare p50 | ratio | HTTP p99 | bare p99 | HTTP/s | bare/s | goal |  |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
-    with _served(environ) as url:
-        await _until_it_answers(url)
+    with served(environ) as url:
+        await until_it_answers(url)
         for name, (query, count) in QUESTIONS.items():
             lines.append(await _compared(settings, url, token, user_id, catalogue, name, query, count))
             print(lines[-1])
@@ -198,7 +198,7 @@ def _begin(settings: Settings, user_id: UserId) -> str:
     )
 
 
-class _served:  # noqa: N801 - used as a function
+class served:  # noqa: N801 - used as a function
     """`leadfuel serve` for the length of the block; its address."""
 
     def __init__(self, environ: dict[str, str]) -> None:
@@ -222,7 +222,7 @@ class _served:  # noqa: N801 - used as a function
             self._process.wait()
 
 
-async def _until_it_answers(url: str) -> None:
+async def until_it_answers(url: str) -> None:
     async with aiohttp.ClientSession(url) as client:
         for _ in range(300):
             with suppress(aiohttp.ClientError):
@@ -233,7 +233,7 @@ async def _until_it_answers(url: str) -> None:
     raise BenchmarkFailed("The API did not answer.")
 
 
-async def _prepare(contacts: int) -> dict[str, str]:
+async def prepare(contacts: int) -> dict[str, str]:
     """Services, a fresh database and the catalogue in it; the environment of all that follows."""
     settings = StackSettings(home=HOME, postgres_buffers_mb=256)
     clean = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
@@ -267,7 +267,7 @@ def main() -> None:
     arguments = parser.parse_args()
     before = os.getloadavg()[0]
     try:
-        environ = asyncio.run(_prepare(arguments.contacts))
+        environ = asyncio.run(prepare(arguments.contacts))
         lines = asyncio.run(measure(environ))
     finally:
         stacks.down(HOME, report=print)

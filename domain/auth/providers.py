@@ -1,10 +1,12 @@
 """Providers that vouch for people: any OpenID Connect issuer, and GitHub, which has a way of its own.
 
 What a provider says counts when its ID token is signed by its key, for us, with our nonce, and now (OpenID
-Connect Core, 3.1.3.7); an address counts when the provider says that it has verified it.
+Connect Core, 3.1.3.7); an address counts when the provider says that it has verified it. What it sends is
+bounded and may be anything: whatever is not as agreed is `ProviderRefused`, and never an error of ours.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ import jwt
 import msgspec
 
 from core.settings import BadSetting, SignInSettings
+from core.text import is_storable
 from domain.auth.errors import ProviderRefused, ValidationFailed
 
 TIMEOUT_S: Final = 10.0
@@ -25,9 +28,20 @@ KEYS_AGAIN_S: Final = 30.0
 LEEWAY_S: Final = 60
 MAX_ANSWER_BYTES: Final = 262_144
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
+# OpenID Connect Core, 2: at most 255 ASCII characters.
+_SUBJECT: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _GITHUB: Final = "https://github.com"
-# Tenants of everybody: an address there is whatever its owner typed.
-_OPEN_TENANTS: Final = frozenset({"common", "organizations", "consumers"})
+_GITHUB_API: Final = "https://api.github.com"
+_MICROSOFT: Final = "https://login.microsoftonline.com"
+# Tenants of everybody: an address there is whatever its owner typed. The last is `consumers` by its id.
+_OPEN_TENANTS: Final = frozenset(
+    {"common", "organizations", "consumers", "9188040d-6c67-4c5b-b112-36a304b66dad"}
+)
+_ADDRESS: Final = re.compile(r"https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?")
+# RFC 6750, 2.1: what may stand behind `Bearer`.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*")
+# In the issuer of what belongs to many tenants; the tenant's id takes its place.
+_TEMPLATE: Final = "{tenantid}"
 
 
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +51,8 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client_secret: str = ""
     issuer: str = ""
     tenant: str = "common"
+    # Where GitHub or Microsoft is, when not at the public address: an Enterprise Server, a national cloud.
+    url: str = ""
     scopes: str = ""
     # For an issuer of one's own, whose addresses are all its people's.
     trust_email: bool = False
@@ -53,12 +69,20 @@ class Profile:
     data: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A key, and the one issuer that it signs for where the provider says so, as Microsoft does."""
+
+    key: jwt.PyJWK
+    issuer: str | None
+
+
 @dataclass(slots=True)
 class _Discovered:
     """What an issuer says of itself, and its keys."""
 
     document: Mapping[str, Any] = field(default_factory=dict)
-    keys: Mapping[str, jwt.PyJWK] = field(default_factory=dict)
+    keys: Mapping[str, _Key] = field(default_factory=dict)
     read_at: float = float("-inf")
     keys_read_at: float = float("-inf")
 
@@ -90,7 +114,7 @@ class Provider:
             "code_challenge_method": "S256",
         }
         if self._is_github:
-            return f"{_GITHUB}/login/oauth/authorize?{urlencode(query)}"
+            return f"{self._settings.url or _GITHUB}/login/oauth/authorize?{urlencode(query)}"
         base = str((await self._document())["authorization_endpoint"])
         return f"{base}{'&' if '?' in base else '?'}{urlencode(query)}"
 
@@ -105,13 +129,19 @@ class Provider:
             "code_verifier": verifier,
         }
         if self._is_github:
-            answer = await self._post(f"{_GITHUB}/login/oauth/access_token", form)
-            return await self._github_profile(str(answer.get("access_token", "")))
+            where = f"{self._settings.url or _GITHUB}/login/oauth/access_token"
+            # GitHub says with 200 that a code is no good.
+            given = (await self._post(where, form)).get("access_token")
+            if not isinstance(given, str) or not _TOKEN.fullmatch(given):
+                raise ProviderRefused("The provider sent no access token")
+            return await self._github_profile(given)
         answer = await self._post(str((await self._document())["token_endpoint"]), form)
         token = answer.get("id_token")
         if not isinstance(token, str):
             raise ProviderRefused("The provider sent no ID token")
-        return await self.read_id_token(token, nonce=nonce, access_token=str(answer.get("access_token", "")))
+        given = answer.get("access_token")
+        access_token = given if isinstance(given, str) and _TOKEN.fullmatch(given) else ""
+        return await self.read_id_token(token, nonce=nonce, access_token=access_token)
 
     async def read_id_token(self, token: str, *, nonce: str | None, access_token: str = "") -> Profile:
         """Whom an ID token vouches for; raises `ProviderRefused`.
@@ -123,19 +153,35 @@ class Provider:
             claims = {**await self._told_besides(access_token, subject=claims["sub"]), **claims}
         if nonce is not None and claims.get("nonce") != nonce:
             raise ProviderRefused("The ID token is for another sign-in")
-        email = claims.get("email")
-        verified = claims.get("email_verified") in {True, "true"} or self._settings.trust_email
-        if self.name == "azure" and not self._settings.issuer:
-            verified = claims.get("xms_edov") in {True, "1"} or (
-                self._settings.tenant not in _OPEN_TENANTS and email is not None
-            )
+        verified = self._vouches(claims)
         return Profile(
             provider=self.name,
-            subject=str(claims["sub"]),
-            email=email if isinstance(email, str) else None,
+            subject=_subject(claims["sub"]),
+            email=_text(claims.get("email")),
             email_verified=verified,
             data=_told(claims, verified=verified),
         )
+
+    def _vouches(self, claims: Mapping[str, Any]) -> bool:
+        """Whether the address in an ID token is known to be the person's own.
+
+        Microsoft lets whoever runs a tenant write any address beside a person, and sends no `email_verified`:
+        it counts when the domain is the tenant's (`xms_edov`), or, unless that is denied, in the one tenant
+        that this installation is set up for.
+        """
+        if not self._is_microsoft:
+            return _is_true(claims.get("email_verified")) or self._settings.trust_email
+        if "xms_edov" in claims:
+            return _is_true(claims["xms_edov"])
+        return not self._is_of_many_tenants
+
+    @property
+    def _is_microsoft(self) -> bool:
+        return self.name == "azure" and not self._settings.issuer
+
+    @property
+    def _is_of_many_tenants(self) -> bool:
+        return self._is_microsoft and self._settings.tenant.casefold() in _OPEN_TENANTS
 
     @property
     def _is_github(self) -> bool:
@@ -153,7 +199,7 @@ class Provider:
                 raise ProviderRefused("The ID token is signed in a way that is not accepted")
             claims: dict[str, Any] = jwt.decode(
                 token,
-                key.key,
+                key.key.key,
                 algorithms=[str(header["alg"])],
                 audience=self._settings.client_id,
                 leeway=LEEWAY_S,
@@ -161,8 +207,9 @@ class Provider:
             )
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise ProviderRefused(f"The ID token cannot be verified ({type(error).__name__})") from None
-        expected = str((await self._document())["issuer"]).replace("{tenantid}", str(claims.get("tid", "")))
-        if claims["iss"] != expected:
+        expected = (await self._document())["issuer"], key.issuer
+        tenant = str(claims.get("tid", ""))
+        if any(one is not None and claims["iss"] != one.replace(_TEMPLATE, tenant) for one in expected):
             raise ProviderRefused("The ID token comes from another issuer")
         if (
             isinstance(claims["aud"], list)
@@ -185,22 +232,25 @@ class Provider:
             if time.monotonic() - self._known.read_at > DISCOVERY_S:
                 url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
                 document = await self._get(url)
-                stated = str(document.get("issuer", ""))
-                if stated != self._issuer and "{tenantid}" not in stated:
+                stated = document.get("issuer")
+                if not isinstance(stated, str):
+                    raise ProviderRefused("The provider does not say who it is")
+                is_template = self._is_of_many_tenants and _TEMPLATE in stated
+                if stated != self._issuer and not is_template:
                     raise ProviderRefused("The provider names another issuer than the settings")
                 if not all(isinstance(document.get(name), str) for name in _ENDPOINTS):
                     raise ProviderRefused("The provider does not say where its endpoints are")
                 self._known.document, self._known.read_at = document, time.monotonic()
             return self._known.document
 
-    async def _key(self, kid: str) -> jwt.PyJWK:
+    async def _key(self, kid: str) -> _Key:
         url = str((await self._document())["jwks_uri"])
         async with self._reading:
             is_known = kid in self._known.keys
             if not is_known and time.monotonic() - self._known.keys_read_at > KEYS_AGAIN_S:
                 self._known.keys_read_at = time.monotonic()
                 found = await self._get(url)
-                self._known.keys = {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(dict(found)).keys}
+                self._known.keys = _keys(found)
             key = self._known.keys.get(kid)
         if key is None:
             raise ProviderRefused("The ID token is signed with a key that the provider does not name")
@@ -208,22 +258,26 @@ class Provider:
 
     async def _github_profile(self, token: str) -> Profile:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
-        api = "https://api.github.com"
+        # An Enterprise Server has its API below its own address.
+        api = f"{self._settings.url}/api/v3" if self._settings.url else _GITHUB_API
         person = await self._get(f"{api}/user", headers)
         addresses = await self._get_list(f"{api}/user/emails", headers)
-        primary = next(
-            (one for one in addresses if one.get("primary") is True and one.get("verified") is True), {}
-        )
-        email = primary.get("email")
-        told = {"email": email, "name": person.get("name"), "picture": person.get("avatar_url")}
-        return Profile(
-            provider=self.name,
-            subject=str(person["id"]),
-            email=email if isinstance(email, str) else None,
-            email_verified=isinstance(email, str),
-            data=_told({"sub": str(person["id"]), "iss": api, **told}, verified=True)
-            | {"user_name": person.get("login")},
-        )
+        # What the profile shows is what its owner chose to show; the primary address is who they are.
+        primary = next((one for one in addresses if one.get("primary") is True), {})
+        email, verified = _text(primary.get("email")), primary.get("verified") is True
+        number = person.get("id")
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise ProviderRefused("The provider does not say who that is")
+        said = {
+            "sub": str(number),
+            "iss": api,
+            "email": email,
+            "name": person.get("name"),
+            "picture": person.get("avatar_url"),
+            "preferred_username": person.get("login"),
+            "user_name": person.get("login"),
+        }
+        return Profile(self.name, str(number), email, verified, _told(said, verified=verified))
 
     async def _post(self, url: str, form: Mapping[str, str]) -> Mapping[str, Any]:
         return _object(await self._ask("POST", url, {"Accept": "application/json"}, form))
@@ -270,6 +324,8 @@ def read_providers(settings: SignInSettings, http: httpx.AsyncClient) -> Mapping
     for name, one in read.items():
         if not one.issuer and name not in {"google", "github", "azure"}:
             raise BadSetting(f"LEADFUEL_SIGN_IN_PROVIDERS: {name} needs its issuer.")
+        if one.url and (name not in {"github", "azure"} or one.issuer or not _ADDRESS.fullmatch(one.url)):
+            raise BadSetting(f"LEADFUEL_SIGN_IN_PROVIDERS: {name} cannot have the url {one.url!r}.")
     return {name: Provider(name, one, http) for name, one in read.items()}
 
 
@@ -282,7 +338,7 @@ def find(providers: Mapping[str, Provider], name: str) -> Provider:
 
 def _issuer(name: str, settings: Configuration) -> str:
     if name == "azure":
-        return f"https://login.microsoftonline.com/{settings.tenant}/v2.0"
+        return f"{settings.url or _MICROSOFT}/{settings.tenant}/v2.0"
     return "https://accounts.google.com"
 
 
@@ -304,6 +360,39 @@ def _told(claims: Mapping[str, Any], *, verified: bool) -> dict[str, Any]:
         "avatar_url": claims.get("picture"),
         "picture": claims.get("picture"),
         "preferred_username": claims.get("preferred_username"),
+        "user_name": claims.get("user_name"),
     }
-    kept = {key: value for key, value in named.items() if isinstance(value, str) and len(value) <= 500}
+    kept = {key: value for key, value in named.items() if _text(value) is not None}
     return {**kept, "email_verified": verified, "phone_verified": False}
+
+
+def _keys(found: Mapping[str, Any]) -> dict[str, _Key]:
+    """The keys of a set by their names, those that can sign alone; what cannot be read is no key."""
+    listed = found.get("keys")
+    keys = {}
+    for one in listed if isinstance(listed, list) else []:
+        try:
+            key = jwt.PyJWK.from_dict(one)
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+            continue
+        if one.get("use", "sig") != "sig":
+            continue
+        issuer = one.get("issuer")
+        keys[key.key_id or ""] = _Key(key, issuer if isinstance(issuer, str) else None)
+    return keys
+
+
+def _subject(said: Any) -> str:
+    if not isinstance(said, str) or not _SUBJECT.fullmatch(said):
+        raise ProviderRefused("The provider does not say who that is")
+    return said
+
+
+def _text(said: Any) -> str | None:
+    """A short text that can be stored, or nothing."""
+    return said if isinstance(said, str) and len(said) <= 500 and is_storable(said) else None
+
+
+def _is_true(said: Any) -> bool:
+    """As JSON has it, or as those write it who make texts of everything."""
+    return said is True or (isinstance(said, str | int) and str(said).casefold() in {"true", "1"})
