@@ -61,16 +61,17 @@ async def nothing_happens(person, method, path, *, at_most=0, **options):
 
 
 @pytest.mark.usefixtures("world")
-@pytest.mark.parametrize("side, name", [(side, name) for side, names in FILTERS.items() for name in names])
-async def test_no_syntax_in_a_filter_finds_everything(ann, side, name):
+@pytest.mark.parametrize("side", FILTERS)
+async def test_no_syntax_in_a_filter_finds_everything(ann, side):
     """Any of them would do: the values of a filter are alternatives."""
-    body = {"filters": {side: {"include": {name: list(TEXTS)}}}}
-    answer = await nothing_happens(ann, "POST", SEARCH, json=body)
-    if answer.status_code == 422:
-        # One of them is no text for this filter: so each by itself, as far as it is taken.
-        for value in TEXTS[::6]:
-            body = {"filters": {side: {"include": {name: [value]}}}}
-            await nothing_happens(ann, "POST", SEARCH, json=body)
+    for name in FILTERS[side]:
+        body = {"filters": {side: {"include": {name: list(TEXTS)}}}}
+        answer = await nothing_happens(ann, "POST", SEARCH, json=body)
+        if answer.status_code == 422:
+            # One of them is no text for this filter: so each by itself, as far as it is taken.
+            for value in TEXTS[::6]:
+                body = {"filters": {side: {"include": {name: [value]}}}}
+                await nothing_happens(ann, "POST", SEARCH, json=body)
 
 
 @pytest.mark.usefixtures("world")

@@ -13,6 +13,7 @@ import secrets
 import socket
 import time
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -25,12 +26,18 @@ TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 STRANGERS = "11111111-2222-3333-4444-555555555555"
 
 
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    """The provider's own; to make one takes a while."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class StandIn:
     """One person at a time signs in, at once. What is said of that person is set by the test."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key = _key()
         self.codes: dict[str, dict[str, str]] = {}
         self.asked: list[str] = []
         # GitHub
