@@ -61,8 +61,8 @@ chaos: .venv/.ready ## slow drills that kill processes for real
 	@$(BIN)/pytest -n 0 -q -m chaos
 
 .PHONY: mutants
-mutants: .venv/.ready ## plant a bug in each safeguard of the index feed and show which test turns red
-	@$(BIN)/python -m tests.chaos.mutants
+mutants: .venv/.ready ## plant a bug in each safeguard and show which test turns red; of=feed by default, or credits
+	@$(BIN)/python -m tests.chaos.mutants $(or $(of),feed)
 
 .PHONY: bench
 bench: .venv/.ready ## the benchmarks of speed and quality; CONTACTS=1000000 by default

@@ -1,4 +1,4 @@
-"""A bug planted in each safeguard of the feed, and the test that turns red: `python -m tests.chaos.mutants`.
+"""A bug planted in each safeguard, and the test that turns red: `python -m tests.chaos.mutants feed`.
 
 Works on a copy of the tree, one mutant after the other, and prints the table. A mutant that survives is a
 safeguard nobody tests; the exit code is 1 then.
@@ -13,232 +13,35 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
+from tests.chaos.planted import Mutant, feed
+from tests.chaos.planted import credits as credits_
+
 ROOT = Path(__file__).resolve().parents[2]
-DRILLS = [f"tests/indexer/test_{name}.py" for name in ("apply", "bulk", "rebuild", "verify", "queue", "loop")]
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One safeguard taken away."""
-
-    name: str
-    file: str
-    before: str
-    after: str
-
-
-MUTANTS = (
-    Mutant(
-        "every write bears the same version",
-        "indexer/apply.py",
-        "batch = Batch(token=await queue.draw_token(session))",
-        "batch = Batch(token=1)",
-    ),
-    Mutant(
-        "the token is drawn after the rows were read",
-        "indexer/apply.py",
-        "        to = await indices.targets(session, feed, entity)\n",
-        "        to = await indices.targets(session, feed, entity)\n"
-        "    async with feed.service() as session:\n"
-        "        token = await queue.draw_token(session)\n",
-    ),
-    Mutant(
-        "what the engine did not take is acknowledged",
-        "indexer/apply.py",
-        "settled = [*sent.done, *(letter.id for letter in sent.rejected)]",
-        "settled = [*sent.done, *sent.later, *(letter.id for letter in sent.rejected)]",
-    ),
-    Mutant(
-        "rows are acknowledged that another worker holds",
-        "indexer/queue.py",
-        "WHERE seq = ANY(:numbers) AND claimed_by = :mine RETURNING 1",
-        "WHERE seq = ANY(:numbers) AND (claimed_by = :mine OR true) RETURNING 1",
-    ),
-    Mutant(
-        "acknowledging takes later rows of the record along",
-        "indexer/queue.py",
-        "DELETE FROM search_dirty WHERE seq = ANY(:numbers) AND claimed_by = :mine",
-        "DELETE FROM search_dirty WHERE id IN (SELECT id FROM search_dirty WHERE seq = ANY(:numbers))"
-        " AND (claimed_by = :mine OR claimed_by IS NULL)",
-    ),
-    Mutant(
-        "a lease is ignored",
-        "indexer/queue.py",
-        "                  AND (claimed_until IS NULL OR claimed_until < clock_timestamp())\n"
-        "                ORDER BY priority, seq\n",
-        "                ORDER BY priority, seq\n",
-    ),
-    Mutant(
-        "folding looks at claimed rows",
-        "indexer/queue.py",
-        "                WHERE queued.claimed_until IS NULL OR queued.claimed_until < clock_timestamp()\n",
-        "",
-    ),
-    Mutant(
-        "a record that vanished is not looked for",
-        "indexer/apply.py",
-        "                session, sent.entity, [*sent.written, *(letter.id for letter in sent.rejected)]\n",
-        "                session, sent.entity, []\n",
-    ),
-    Mutant(
-        "a rejected record that vanished is not looked for",
-        "indexer/apply.py",
-        "                session, sent.entity, [*sent.written, *(letter.id for letter in sent.rejected)]\n",
-        "                session, sent.entity, sent.written\n",
-    ),
-    Mutant(
-        "rows are acknowledged before they are sent",
-        "indexer/apply.py",
-        "    slices = [(entity, ids)",
-        "    async with feed.service() as session:\n"
-        "        await queue.acknowledge(session, held, held.rows)\n"
-        "    slices = [(entity, ids)",
-    ),
-    Mutant(
-        "a living indexer is taken for dead",
-        "indexer/queue.py",
-        "WHERE locktype = 'advisory' AND objsubid = 2 AND classid = CAST(:indexers AS oid)",
-        "WHERE locktype = 'advisory' AND objsubid = 2 AND classid = CAST(:indexers AS oid) AND false",
-    ),
-    Mutant(
-        "rows of a dead indexer wait for their lease",
-        "indexer/loop.py",
-        "released = await queue.release_dead(session)",
-        "released = 0",
-    ),
-    Mutant(
-        "alerts lose what they have not read",
-        "indexer/queue.py",
-        "                  AND seq <= ALL (SELECT position FROM alert_position)\n",
-        "",
-    ),
-    Mutant(
-        "an absent record is not deleted",
-        "indexer/apply.py",
-        "        for record in ids\n    ]\n    gone",
-        "        for record in encoded\n    ]\n    gone",
-    ),
-    Mutant(
-        "kept indices keep who is erased",
-        "indexer/indices.py",
-        'purge=tuple(index.name for index in known if index.state == "old"),',
-        "purge=(),",
-    ),
-    Mutant(
-        "an index under construction takes no changes",
-        "indexer/indices.py",
-        'index.state != "old" and index.schema_hash == ours',
-        'index.state == "live" and index.schema_hash == ours',
-    ),
-    Mutant(
-        "another schema is written into the old index",
-        "indexer/indices.py",
-        'index.state != "old" and index.schema_hash == ours',
-        'index.state != "old"',
-    ),
-    Mutant(
-        "the targets are read before the documents",
-        "indexer/apply.py",
-        "        bodies = await feed.source.read(session, entity, ids)\n"
-        "        to = await indices.targets(session, feed, entity)\n",
-        "        to = await indices.targets(session, feed, entity)\n"
-        "        bodies = await feed.source.read(session, entity, ids)\n",
-    ),
-    Mutant(
-        "a missing index is made up by the first write",
-        "indexer/bulk.py",
-        '"require_alias": "true"',
-        '"require_alias": "false"',
-    ),
-    Mutant(
-        "a conflict is taken for a rejection",
-        "indexer/bulk.py",
-        "    if status == 409:\n        return Outcome(Kind.NEWER, reason)\n",
-        "",
-    ),
-    Mutant(
-        "a conflict with a version nobody drew is peace",
-        "indexer/apply.py",
-        "        if highest <= drawn:\n",
-        "        if highest:\n",
-    ),
-    Mutant(
-        "a busy engine is taken for a refusal",
-        "indexer/bulk.py",
-        "        if status in _BUSY:\n            # An answer",
-        "        if status in ():\n            # An answer",
-    ),
-    Mutant(
-        "a second rename goes on where the first was",
-        "indexer/fanout.py",
-        "rows[0][1] if len(rows) == 1 else 0",
-        "rows[0][1]",
-    ),
-    Mutant(
-        "a truncation is taken for one record",
-        "indexer/apply.py",
-        "        await truncation.expand(feed, entity)\n",
-        "",
-    ),
-    Mutant(
-        "a resumed rebuild begins at the beginning",
-        "indexer/rebuild.py",
-        "        self._last_id = self.index.last_id\n",
-        "        self._last_id = 0\n",
-    ),
-    Mutant(
-        "a rebuild skips what its checkpoint has not reached",
-        "indexer/rebuild.py",
-        "                self._last_id = reached[0]\n",
-        "                self._last_id = reached[0] + 10\n",
-    ),
-    Mutant(
-        "two rebuilds run at once",
-        "indexer/rebuild.py",
-        'if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):',
-        "if False:",
-    ),
-    Mutant(
-        "verify takes what is queued for drift",
-        "indexer/verify.py",
-        "if record in moving or before.get(record) != after.get(record):",
-        "if before.get(record) != after.get(record):",
-    ),
-    Mutant(
-        "a full verify trusts the stored hash",
-        "indexer/verify.py",
-        "        if full:\n            suspects += await",
-        "        if full and not sums:\n            suspects += await",
-    ),
-    Mutant(
-        "a repair does not pass what was done by hand",
-        "indexer/verify.py",
-        "if not await queue.outrun(session, highest, margin=OUTRUN):",
-        "if highest > 1 << 50:",
-    ),
-)
+AREAS = {"feed": feed, "credits": credits_}
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("area", choices=AREAS)
     arguments.add_argument("--only", help="mutants whose name contains this")
     given = arguments.parse_args()
-    chosen = [mutant for mutant in MUTANTS if not given.only or given.only in mutant.name]
+    area = AREAS[given.area]
+    chosen = [mutant for mutant in area.MUTANTS if not given.only or given.only in mutant.name]
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder) / "tree"
         ignored = shutil.ignore_patterns(".git", ".venv", ".leadfuel", ".*cache", "__pycache__")
         shutil.copytree(ROOT, copy, ignore=ignored)
         try:
-            return _table(copy, chosen)
+            return _table(copy, chosen, area.TESTS)
         finally:
             _stack_down(copy)
 
 
-def _table(copy: Path, chosen: list[Mutant]) -> int:
-    sound = _first_failure(copy)
+def _table(copy: Path, chosen: list[Mutant], tests: Sequence[str]) -> int:
+    sound = _first_failure(copy, tests)
     if sound is not None:
         print(f"without any mutant {sound} fails; mend that first")
         return 1
@@ -254,7 +57,7 @@ def _table(copy: Path, chosen: list[Mutant]) -> int:
         file.write_text(text.replace(mutant.before, mutant.after))
         started = time.monotonic()
         try:
-            red = _first_failure(copy)
+            red = _first_failure(copy, mutant.tests or tests)
         finally:
             file.write_text(text)
         survivors += red is None
@@ -263,10 +66,10 @@ def _table(copy: Path, chosen: list[Mutant]) -> int:
     return 1 if survivors else 0
 
 
-def _first_failure(copy: Path) -> str | None:
-    """The first test that fails in the copy; None when all pass."""
+def _first_failure(copy: Path, tests: Sequence[str]) -> str | None:
+    """The first of these tests that fails in the copy; None when all pass."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n0", "-q", "-x", "-p", "no:randomly", "--timeout=60", *DRILLS],
+        [sys.executable, "-m", "pytest", "-n0", "-q", "-x", "-p", "no:randomly", "--timeout=60", *tests],
         cwd=copy,
         env={**os.environ, "PYTHONPATH": str(copy), "LEADFUEL_TEST_KEEP_STACK": "1"},
         capture_output=True,
