@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _table(copy: Path, chosen: list[Mutant], tests: Sequence[str]) -> int:
-    sound = _first_failure(copy, tests)
+    sound = _first_failure(copy, sorted({test for mutant in chosen for test in mutant.tests or tests}))
     if sound is not None:
         print(f"without any mutant {sound} fails; mend that first")
         return 1
