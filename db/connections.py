@@ -38,7 +38,34 @@ def read_url(url: str) -> tuple[str, int]:
     return clean, int(sizes[-1]) if sizes else STATEMENTS_CACHED
 
 
-async def connect(url: str, *, search_path: str | None = None) -> asyncpg.Connection:
+class PooledConnection(asyncpg.Connection):
+    """A connection that says how its next transaction begins in the same message as BEGIN.
+
+    `opening` is SQL that is said once. When it fails nobody knows as whom the transaction would go on, and
+    the connection is closed.
+    """
+
+    __slots__ = ("opening",)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.opening = ""
+
+    async def execute(self, query: str, *arguments: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the driver's
+        """As the driver's own, which begins transactions by it with `BEGIN …;`."""
+        if not (self.opening and query.startswith("BEGIN") and query.endswith(";")):
+            return str(await super().execute(query, *arguments, timeout=timeout))
+        opening, self.opening = self.opening, ""
+        try:
+            return str(await super().execute(query + opening, timeout=timeout))
+        except BaseException:
+            self.terminate()
+            raise
+
+
+async def connect(
+    url: str, *, search_path: str | None = None, kind: type[asyncpg.Connection] = asyncpg.Connection
+) -> asyncpg.Connection:
     """One connection outside any pool, for migrations, checks and LISTEN. Close it."""
     dsn, cached = read_url(url)
     return await asyncpg.connect(
@@ -46,6 +73,7 @@ async def connect(url: str, *, search_path: str | None = None) -> asyncpg.Connec
         timeout=CONNECT_TIMEOUT_S,
         statement_cache_size=cached,
         server_settings={"search_path": search_path} if search_path else None,
+        connection_class=kind,
     )
 
 
@@ -54,7 +82,7 @@ def make_engine(url: str, *, pool_size: int = 0, search_path: str | None = None)
     _, cached = read_url(url)
 
     async def creator(*_args: Any, **_options: Any) -> asyncpg.Connection:
-        return await connect(url, search_path=search_path)
+        return await connect(url, search_path=search_path, kind=PooledConnection)
 
     pooled: dict[str, Any] = (
         # Waiting longer for a connection than a person waits for an answer helps nobody.
@@ -86,9 +114,11 @@ def explained(kind: type[LeadFuelError]) -> Iterator[None]:
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
-    """Replace a pooled connection that PostgreSQL has closed meanwhile.
+    """Replace a pooled connection that PostgreSQL has closed meanwhile; the others begin anew.
 
     asyncpg has noticed by itself, so this costs no round trip as a ping before each transaction would.
     """
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+    # Of a transaction that ended before its first statement.
+    connection.driver_connection.opening = ""

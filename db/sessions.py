@@ -22,7 +22,7 @@ from core import clock
 from core.ids import UserId
 from core.logs import get_logger
 from core.settings import BadSetting, DatabaseSettings
-from db.connections import make_engine
+from db.connections import PooledConnection, make_engine
 
 log = get_logger(__name__)
 
@@ -113,13 +113,12 @@ class Database:
 
         The same role, claims and limits as in `transaction`. Placeholders are PostgreSQL's own ($1, $2 …).
         """
-        wanted = _with_clock(self._settings_of(actor, statement_timeout_s))
-        calls = ", ".join(f"set_config('{name}', {_literal(value)}, true)" for name, value in wanted.items())
+        setting = _setting(self._settings_of(actor, statement_timeout_s))
         mode = "READ ONLY" if read_only else "READ WRITE"
         connection = await self._engine.connect()
         try:
             driver = _driver(await connection.get_raw_connection())
-            await driver.execute(f"BEGIN {mode}; SELECT {calls}")
+            await driver.execute(f"BEGIN {mode}; {setting}")
             yield driver
             if not read_only:
                 await driver.execute("COMMIT")
@@ -196,7 +195,11 @@ async def _take(session: AsyncSession, role: str, claims: str) -> None:
 async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
     """The asyncpg connection under a session, inside the same transaction: for COPY and cursors."""
     connection = await session.connection()
-    return _driver(await connection.get_raw_connection())
+    driver = _driver(await connection.get_raw_connection())
+    if isinstance(driver, PooledConnection) and driver.opening:
+        # Nothing was sent yet, not even BEGIN.
+        await session.execute(text("SELECT"))
+    return driver
 
 
 def _driver(raw: PoolProxiedConnection) -> asyncpg.Connection:
@@ -233,11 +236,17 @@ async def _rolled_back(connection: AsyncConnection, error: BaseException) -> boo
     return True
 
 
+def _setting(wanted: dict[str, str]) -> str:
+    """The statement that sets these for the transaction."""
+    calls = (f"set_config('{name}', {_literal(value)}, true)" for name, value in _with_clock(wanted).items())
+    return f"SELECT {', '.join(calls)}"
+
+
 def _literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _with_clock(wanted: dict[str, Any]) -> dict[str, Any]:
+def _with_clock(wanted: dict[str, str]) -> dict[str, str]:
     """The settings, and the product's clock where it is not the real time's."""
     offset = clock.offset()
     return wanted | {"app.clock_offset": f"{offset.total_seconds()} seconds"} if offset else wanted
@@ -245,9 +254,12 @@ def _with_clock(wanted: dict[str, Any]) -> dict[str, Any]:
 
 @event.listens_for(_ActingSession, "after_begin")
 def _begin_as_actor(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    """Set everything in one statement; a savepoint is inside a transaction that has it already."""
+    """Set everything with BEGIN, which is sent before the first statement; a savepoint is inside a
+    transaction that has it already.
+    """
     if transaction.nested:
         return
-    wanted = _with_clock(session.info[_SETTINGS])
-    calls = ", ".join(f"set_config('{name}', ${place}, true)" for place, name in enumerate(wanted, start=1))
-    connection.exec_driver_sql(f"SELECT {calls}", tuple(wanted.values()))
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, PooledConnection):
+        raise TypeError("the connection is none of ours, and would run as nobody in particular")
+    driver.opening = _setting(session.info[_SETTINGS])

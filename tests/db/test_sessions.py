@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from core import clock
 from core.ids import UserId
 from core.settings import BadSetting, DatabaseSettings
-from db.sessions import ANON, SERVICE, SIGN_IN, Database, acting, driver_connection, member
+from db.sessions import ANON, SERVICE, SIGN_IN, Actor, Database, acting, driver_connection, member
 from embedded.stack import admin_url
 from tests.db.world import make_contact, make_user
 
@@ -177,12 +177,33 @@ async def test_no_connection_is_taken_before_the_first_statement(single):
             pass
 
 
-async def test_a_transaction_begins_with_one_statement(single):
+async def test_a_transaction_begins_with_its_first_statement(single):
     statements = []
     event.listen(single._engine.sync_engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
     async with single.transaction(member(UserId(uuid4())), read_only=True) as session:
+        assert statements == []
         await session.execute(WHO)
-    assert len(statements) == 2
+    assert len(statements) == 1
+
+
+async def test_a_transaction_without_a_statement_leaves_nothing_to_the_next(single):
+    async with single.transaction(member(UserId(uuid4()))) as session:
+        await session.connection()
+    assert tuple((await single.fetch(ANON, ASK))[0])[:3] == ("anon", None, "anon")
+    async with single.transaction(member(UserId(uuid4()))) as session:
+        await session.connection()
+    async with single._engine.connect() as connection:
+        asked = "SELECT current_user, nullif(current_setting('request.jwt.claims', true), '')"
+        assert tuple((await connection.execute(text(asked))).one()) == ("leadfuel_app", None)
+
+
+async def test_a_transaction_that_cannot_begin_as_its_actor_says_nothing_at_all(single):
+    for _ in range(2):
+        with pytest.raises(DBAPIError, match="nobody_at_all"):
+            async with single.transaction(Actor("nobody_at_all")) as session:
+                await session.execute(WHO)
+        async with single.transaction(ANON) as session:
+            assert await who(session) == ("anon", None, "anon")
 
 
 async def test_a_slow_statement_of_a_member_is_ended_and_of_the_service_is_not(database_url):
