@@ -20,10 +20,7 @@ MUTANTS = (
         "domain/credits/books.py",
         "WHERE u.id = :user_id FOR NO KEY UPDATE OF u",
         "WHERE u.id = :user_id",
-        (
-            f"{OVER_HTTP}::test_29_money_for_seven_of_fifty",
-            f"{SETTLING}::test_36_of_all_who_settle_a_hold_at_once_one_wins",
-        ),
+        (f"{SETTLING}::test_36_of_all_who_settle_a_hold_at_once_one_wins",),
     ),
     Mutant(
         "more is spent than there is",
