@@ -129,19 +129,30 @@ async def searched(
         await _search_for(client, Searches(), seconds=1.0)
         for _ in range(ROUNDS):
             await _search_for(client, alone, seconds=seconds)
-            stop = asyncio.Event()
-            storm = [asyncio.create_task(_go_on(others, email, beside, stop)) for email in emails]
+            storm = _Storm(beside)
+            signing_in = [asyncio.create_task(_go_on(others, email, storm)) for email in emails]
             await asyncio.sleep(0.5)
+            storm.is_measured = True
             await _search_for(client, beside, seconds=seconds)
-            stop.set()
-            await asyncio.gather(*storm)
+            storm.is_measured, storm.goes_on = False, False
+            # Those on their way are waited for: the next searches are alone.
+            await asyncio.gather(*signing_in)
     return alone, beside
 
 
-async def _go_on(client: aiohttp.ClientSession, email: str, counted: Searches, stop: asyncio.Event) -> None:
-    while not stop.is_set():
+@dataclass
+class _Storm:
+    """Sign-ins that go on, and are counted while searches are."""
+
+    into: Searches
+    goes_on: bool = True
+    is_measured: bool = False
+
+
+async def _go_on(client: aiohttp.ClientSession, email: str, storm: _Storm) -> None:
+    while storm.goes_on:
         await _sign_in(client, email, PASSWORD, status=200)
-        counted.signed_in += not stop.is_set()
+        storm.into.signed_in += storm.is_measured
 
 
 async def _search_for(client: aiohttp.ClientSession, into: Searches, *, seconds: float) -> None:
