@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -135,9 +136,10 @@ class Bench:
         await database.close()
 
     def cpu_s(self, name: str) -> float:
-        """Seconds of CPU that a process and its children have used."""
+        """Seconds of CPU that a process and its children have used, those that have ended included."""
         root = self.roots[name]
-        used = 0.0
+        ended = root.cpu_times()
+        used = ended.children_user + ended.children_system
         for process in [root, *root.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
@@ -189,8 +191,8 @@ async def unlocks(bench: Bench, seconds: float, *, hot: bool) -> tuple[float, di
     return rate, {name: (after[name] - before[name]) / len(took) * 1_000 for name in after}
 
 
-def pgbench(bench: Bench, seconds: float, *, hot: bool) -> float:
-    """The same statements, sent by pgbench."""
+def pgbench(bench: Bench, seconds: float, *, hot: bool) -> tuple[float, float]:
+    """The same statements a second, sent by pgbench, and ms of CPU that PostgreSQL spent on each."""
     program = next(Path("/").glob("var/cache/leadfuel/postgresql-*/bin/pgbench"), None) or next(
         Path.home().glob(".cache/leadfuel/postgresql-*/bin/pgbench"), Path("pgbench")
     )
@@ -199,6 +201,7 @@ def pgbench(bench: Bench, seconds: float, *, hot: bool) -> float:
         script.write(UNLOCK.format(account=account))
     Path(script.name).chmod(0o644)
     url = urlsplit(bench.environ["DATABASE_URL"])
+    before = bench.cpu_s("PostgreSQL")
     said = subprocess.run(
         [
             str(program), "--no-vacuum", "--client", str(CLIENTS), "--jobs", "2", "--time", str(int(seconds)),
@@ -213,8 +216,9 @@ def pgbench(bench: Bench, seconds: float, *, hot: bool) -> float:
     )  # fmt: skip
     if said.returncode:
         raise RuntimeError(said.stderr[-2_000:])
-    line = next(line for line in said.stdout.splitlines() if line.startswith("tps"))
-    return float(line.split("=")[1].split()[0])
+    rate = float(re.search(r"^tps = ([\d.]+)", said.stdout, re.MULTILINE)[1])
+    done = int(re.search(r"transactions actually processed: (\d+)", said.stdout)[1])
+    return rate, (bench.cpu_s("PostgreSQL") - before) / done * 1_000
 
 
 async def bulk(bench: Bench) -> tuple[float, float]:
@@ -372,18 +376,20 @@ async def opened() -> Any:
 async def measure_unlocks(bench: Bench, seconds: float) -> None:
     for hot, what in ((True, "one account"), (False, f"{CLIENTS} accounts")):
         # In turns, so that whatever else the machine does hits both.
-        ours, theirs, used = [], [], []
+        ours, theirs, used, spent = [], [], [], []
         for _ in range(3):
             rate, cpu_ms = await unlocks(bench, seconds, hot=hot)
             ours.append(rate)
             used.append(cpu_ms)
-            theirs.append(await asyncio.to_thread(pgbench, bench, seconds, hot=hot))
+            rate, postgres_ms = await asyncio.to_thread(pgbench, bench, seconds, hot=hot)
+            theirs.append(rate)
+            spent.append(postgres_ms)
         mine, its = median(ours), median(theirs)
         bench.say(
             f"| unlocks a second, {what} | {mine:.0f} | {its:.0f} by pgbench | {mine / its:.2f} | >= 0.3 |"
         )
         shares = ", ".join(f"{name} {median(each[name] for each in used):.1f}" for name in used[0])
-        bench.say(f"| ms of CPU an unlock, {what} | {shares} | | | |")
+        bench.say(f"| ms of CPU an unlock, {what} | {shares} | PostgreSQL {median(spent):.1f} | | |")
 
 
 async def measure_bulk(bench: Bench) -> None:
