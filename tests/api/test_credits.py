@@ -104,6 +104,14 @@ async def test_a_later_value_of_the_field_is_owned_too(ann, give, world, db):
     assert (result["value"], result["credits"]) == ("new@acme.example", 0)
 
 
+async def test_what_was_paid_for_and_lost_comes_back_for_nothing(ann, give, world, owner):
+    await give(ann, 1)
+    await unlock(ann, world.contacts[0])
+    await owner.execute("DELETE FROM app.unlocks")
+    (result,) = (await unlock(ann, world.contacts[0])).json()["results"]
+    assert (result["status"], result["credits"], result["value"]) == ("unlocked", 0, "anna@acme.example")
+
+
 async def test_what_is_not_there_costs_nothing(ann, give, world):
     await give(ann, 1)
     (result,) = (await unlock(ann, world.contacts[1])).json()["results"]

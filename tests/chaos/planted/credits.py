@@ -20,7 +20,7 @@ MUTANTS = (
         "domain/credits/books.py",
         "WHERE u.id = :user_id FOR NO KEY UPDATE OF u",
         "WHERE u.id = :user_id",
-        (f"{SETTLING}::test_36_of_all_who_settle_a_hold_at_once_one_wins",),
+        (f"{SETTLING}::test_29_of_all_who_spend_the_last_credits_at_once_as_many_win_as_there_are",),
     ),
     Mutant(
         "more is spent than there is",
@@ -51,7 +51,7 @@ MUTANTS = (
         "domain/unlocks.py",
         'price = 0 if _reference(ident, field) in person["paid"] else UNLOCK_CREDITS[field]',
         "price = UNLOCK_CREDITS[field]",
-        (OVER_HTTP,),
+        (f"{OVER_HTTP}::test_what_was_paid_for_and_lost_comes_back_for_nothing",),
     ),
     Mutant(
         "what is not there is paid for",

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from core import clock
 from db.sessions import SERVICE
 from domain.credits import holds, movements, reconcile, upkeep
-from domain.credits.errors import HoldSettled, SpendingFrozen
+from domain.credits.errors import HoldSettled, OutOfCredits, SpendingFrozen
 from tests.db.world import make_user
 from tests.domain.credits.world import balance
 
@@ -40,6 +40,22 @@ async def reserve(db, user, amount=1, minutes=10):
 async def left(db, user):
     async with db.transaction(SERVICE, read_only=True) as session:
         return await balance(session, user)
+
+
+async def test_29_of_all_who_spend_the_last_credits_at_once_as_many_win_as_there_are(db, ann):
+    async def spend(number):
+        async with db.transaction(SERVICE) as session:
+            try:
+                await movements.spend(
+                    session, user_id=ann, amount=4, action="unlock_email", reference=f"at once {number}"
+                )
+            except OutOfCredits:
+                return False
+            return True
+
+    assert sum(await asyncio.gather(*(spend(n) for n in range(12)))) == 5
+    assert await left(db, ann) == 0
+    assert await upkeep.compare(db) == []
 
 
 async def test_35_work_that_never_comes_back_costs_nothing_after_its_time(db, ann):
