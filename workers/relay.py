@@ -54,7 +54,7 @@ async def hand_over(db: Database, redis: ArqRedis) -> Handed:
         found = await session.execute(
             text(
                 """
-                SELECT id, attempts > 0 AND NOT EXISTS (
+                SELECT id, dispatched_at IS NOT NULL AND NOT EXISTS (
                            SELECT 1 FROM pg_locks
                            WHERE locktype = 'advisory' AND granted
                              AND (CAST(classid AS bigint) << 32) | CAST(objid AS bigint)
@@ -74,7 +74,8 @@ async def hand_over(db: Database, redis: ArqRedis) -> Handed:
         new = 0
         for identity, is_abandoned in rows:
             if is_abandoned:
-                # Whoever began it holds its lock no more: arq would keep believing in them for hours.
+                # Whoever took it up holds its lock no more, or was killed before they had it: arq would keep
+                # believing in them for hours.
                 await redis.delete(f"{in_progress_key_prefix}{identity}")
             job = await redis.enqueue_job(JOB, str(identity), _job_id=str(identity), _queue_name=QUEUE)
             new += job is not None

@@ -249,7 +249,10 @@ async def _drain(plant, barrage):
             )
             # What was handed to a worker that died is handed over again after a pause; not so long here.
             await session.execute(
-                text("UPDATE app.outbox SET dispatched_at = NULL WHERE job = 'billing.event'")
+                text(
+                    "UPDATE app.outbox SET dispatched_at = '-infinity'"
+                    " WHERE job = 'billing.event' AND dispatched_at IS NOT NULL"
+                )
             )
         if not waiting:
             break

@@ -52,13 +52,14 @@ def at_hand(settings, db, done):
     return Work(settings, db, jobs={"note": note, "fail": fail})
 
 
-async def test_a_job_whose_worker_was_killed_is_begun_anew(asked, redis, db, owner):
+@pytest.mark.parametrize("attempts", [0, 1])
+async def test_a_job_whose_worker_was_killed_is_begun_anew(asked, redis, db, owner, attempts):
     job = await asked()
     in_progress = f"{in_progress_key_prefix}{job}"
     await relay.hand_over(db, redis)
-    # As a worker leaves it that was killed in the middle, and then as one that still runs.
+    # As a worker leaves it that was killed before it began or in the middle, and then as one that still runs.
     await redis.set(in_progress, b"1")
-    killed = "UPDATE outbox SET attempts = 1, dispatched_at = clock_timestamp() - interval '1 hour'"
+    killed = f"UPDATE outbox SET attempts = {attempts}, dispatched_at = clock_timestamp() - interval '1 hour'"
     await execute(db, killed)
     await owner.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", str(job))
     await relay.hand_over(db, redis)
