@@ -137,18 +137,11 @@ MUTANTS = (
         (f"{LEDGER}::test_an_expired_grant_cannot_be_spent_and_is_written_off",),
     ),
     Mutant(
-        "a month is given whenever an account is opened",
-        "domain/credits/months.py",
-        'if any(grant.source == "plan" and grant.reference == reference for grant in account.grants):',
-        "if False:",
-        (f"{MONTHS}::test_one_grant_a_month_however_often_and_late_it_is_asked_for",),
-    ),
-    Mutant(
         "a month is given again once it is used up",
         "domain/credits/months.py",
         '    if await books.find(session, user_id=account.user_id, kind="granted", reference=reference):\n',
         "    if False:\n",
-        (MONTHS,),
+        (f"{MONTHS}::test_a_month_that_is_used_up_is_not_given_again",),
     ),
     Mutant(
         "a refund without its once-only key",

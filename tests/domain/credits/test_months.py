@@ -62,6 +62,16 @@ async def test_one_grant_a_month_however_often_and_late_it_is_asked_for(session_
         await assert_books_agree(session)
 
 
+async def test_a_month_that_is_used_up_is_not_given_again(session_as):
+    async with session_as(SERVICE) as session:
+        user = await make_user(session)
+        await months.open_account(session, user_id=user)
+        await movements.spend(session, user_id=user, amount=50, action="unlock_email", reference="all")
+        await months.open_account(session, user_id=user)
+        assert await balance(session, user) == 0
+        await assert_books_agree(session)
+
+
 async def test_what_rolls_over_has_a_cap_and_goes_after_a_month_more(session_as, owner, clean_database):
     await owner.execute(
         "UPDATE app.plans SET monthly_credits = 10, features = '{\"rollover_credits\": 4}' WHERE id = 'pro'"
