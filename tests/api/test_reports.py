@@ -57,6 +57,14 @@ async def test_a_bounce_gives_the_credit_back_once_and_counts_against_the_source
     assert (await ann("GET", f"/v1/contacts/{people[0]}")).json()["email"] == "p1@acme.example"
 
 
+async def test_who_said_that_it_arrived_cannot_say_that_it_bounced(ann, people):
+    await unlock(ann, people[0])
+    await report(ann, people[0], "replied")
+    again = (await report(ann, people[0])).json()
+    assert again == {"outcome": "bounced", "refunded": 0, "because": "you have reported this address before"}
+    assert await available(ann) == 49
+
+
 async def test_one_person_s_word_does_not_bury_an_address_two_do(ann, bob, people, db):
     async def status():
         async with db.transaction(SERVICE) as session:

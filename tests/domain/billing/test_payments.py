@@ -10,7 +10,7 @@ from sqlalchemy import text
 from core import clock
 from db.sessions import SERVICE
 from domain import users
-from domain.billing import inbox, leaving, objects, subscriptions
+from domain.billing import inbox, leaving, objects, payments, subscriptions
 from domain.billing.cloud import Missing
 from domain.billing.ordering import AlreadySubscribed
 
@@ -150,6 +150,17 @@ async def test_17_a_proration_that_is_not_of_our_making_brings_no_month(shop):
     assert await shop.plan() == "team"
 
 
+async def test_17_a_month_beside_the_rest_of_an_older_plan_is_a_month(shop_of_each_era):
+    shop = shop_of_each_era
+    sub = await shop.subscribed()
+    before = await shop.balance()
+    lines = shop.store.renew(sub)["lines"]["data"]
+    item = shop.store.get(sub)["items"]["data"][0]
+    lines.insert(0, shop.store._line(item["price"], item, -1_250, proration=True))
+    await shop.deliver()
+    assert await shop.balance() > before
+
+
 async def test_17_a_month_with_a_coupon_is_a_month(shop_of_each_era):
     shop = shop_of_each_era
     session = await shop.order(plan="team")
@@ -182,6 +193,32 @@ async def test_19_an_answer_to_an_earlier_question_changes_nothing(shop):
                 session, shop.settings.billing, state, read_at=clock.now() - timedelta(seconds=age)
             )
     assert await shop.rows("SELECT cancel_at_period_end FROM app.billing_subscriptions") == [(True,)]
+
+
+async def test_18_no_later_word_begins_anew_what_has_ended(shop):
+    sub = await shop.subscribed()
+    running = objects.subscription(shop.store.get(sub))
+    shop.store.end(sub)
+    await shop.deliver()
+    async with shop.db.transaction(SERVICE) as session:
+        later = clock.now() + timedelta(minutes=1)
+        await subscriptions.apply(session, shop.settings.billing, running, read_at=later)
+    assert await shop.rows("SELECT status FROM app.billing_subscriptions") == [("canceled",)]
+    assert await shop.plan() == "free"
+
+
+async def test_19_a_refund_read_before_the_next_one_takes_nothing_back(shop):
+    charge_id = shop.store.charge_of(await shop.bought())
+    await shop.deliver()
+    shop.store.refund(charge_id, 950)
+    half = objects.charge(shop.store.get(charge_id))
+    shop.store.refund(charge_id, 950)
+    whole = objects.charge(shop.store.get(charge_id))
+    for state, age in ((whole, 0), (half, 60)):
+        async with shop.db.transaction(SERVICE) as session:
+            read_at = clock.now() - timedelta(seconds=age)
+            await payments.returns(session, shop.settings.billing, state, [], read_at=read_at)
+    assert await shop.account() == (0, 0)
 
 
 async def test_20_a_refund_in_parts_doubled_and_shuffled_takes_the_credits_once(shop_of_each_era):
