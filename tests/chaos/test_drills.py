@@ -144,11 +144,12 @@ async def test_a_rebuild_is_killed_and_resumed_under_writes(plant, drill):
     await until(lambda: settled(plant))
     await add_contacts(plant.db, 30_000)
     await until(lambda: settled(plant))
+    alias = plant.feed.alias("contacts")
+    await plant.feed.client.indices.refresh(index=alias)  # what is written is searchable a moment later
     seen = []
     stop = asyncio.Event()
 
     async def probe():
-        alias = plant.feed.alias("contacts")
         while not stop.is_set():
             answer = await plant.feed.client.search(index=alias, body={"size": 0, "track_total_hits": True})
             seen.append(answer["hits"]["total"]["value"])
@@ -171,7 +172,7 @@ async def test_a_rebuild_is_killed_and_resumed_under_writes(plant, drill):
     await probing
     await assert_equal(plant)
     assert min(seen) > 29_000, "a search saw a partial index"
-    there = await plant.feed.client.indices.get_alias(index=f"{plant.feed.alias('contacts')}-*")
+    there = await plant.feed.client.indices.get_alias(index=f"{alias}-*")
     async with plant.feed.service(read_only=True) as session:
         known = {index.name for index in await indices.rows(session, "contacts")}
     orphans = set(there) - known
