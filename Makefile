@@ -58,7 +58,11 @@ fuzz: .venv/.ready ## schemathesis with all its checks against the running API's
 
 .PHONY: chaos
 chaos: .venv/.ready ## slow drills that kill processes for real
-	@$(BIN)/pytest -n 0 -q -m chaos
+	@$(BIN)/pytest -n 0 -q -m chaos tests/chaos
+
+.PHONY: orders
+orders: .venv/.ready ## all 5,040 orders of a subscription's events in both shapes; half an hour
+	@$(BIN)/pytest -n 2 -q -m chaos tests/domain/billing/test_orders.py
 
 .PHONY: mutants
 mutants: .venv/.ready ## plant a bug in each safeguard and show which test turns red; of=feed by default, or credits
