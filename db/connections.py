@@ -58,7 +58,7 @@ class PooledConnection(asyncpg.Connection):
         opening, self.opening = self.opening, ""
         try:
             return str(await super().execute(query + opening, timeout=timeout))
-        except BaseException:
+        except BaseException:  # cancelled, too: half begun, it would be somebody else's next
             self.terminate()
             raise
 
