@@ -37,28 +37,33 @@ class Explanation:
     """What there is to say of a document that meets the criteria: prepared once, asked for each."""
 
     def __init__(self, criteria: Criteria, terms: OpenTerms) -> None:
-        # One for each include that speaks of the record itself, and one for each part of the free text.
         self._tellers: list[tuple[str, Teller]] = [
-            (clause.path, teller(clause.condition, criteria.entity, terms))
-            for clause in criteria.clauses
-            if not clause.excludes and criteria.entity in {clause.scope, "contacts"}
+            (path, teller(ground, criteria.entity, terms)) for path, ground in grounds(criteria)
         ]
-        self._tellers += [("q", _of_text(part, criteria.entity, terms)) for part in criteria.text]
 
     def reasons(self, document: Document) -> list[Reason]:
         """One reason for each of them, also where no words are known for it."""
         return [Reason(filter=path, reason=tell(document) or "matches") for path, tell in self._tellers]
 
-    def words(self, document: Document) -> list[str]:
-        """The reasons that there are words for."""
-        return [told for _, tell in self._tellers if (told := tell(document))]
+
+def grounds(criteria: Criteria) -> list[tuple[str, Condition | TextPart]]:
+    """What a record can match by: each include that speaks of it itself, and each part of the free text."""
+    found: list[tuple[str, Condition | TextPart]] = [
+        (clause.path, clause.condition)
+        for clause in criteria.clauses
+        if not clause.excludes and criteria.entity in {clause.scope, "contacts"}
+    ]
+    return found + [("q", part) for part in criteria.text]
 
 
 def teller(  # noqa: PLR0911 - one return per kind
-    condition: Condition, entity: Entity, terms: OpenTerms
+    ground: Condition | TextPart, entity: Entity, terms: OpenTerms
 ) -> Teller:
     """What says by what a record meets the condition, or None when by nothing."""
+    condition = ground
     match condition:
+        case TextPart():
+            return _of_text(condition, entity, terms)
         case AnyOf(field, values):
             return _values_teller(field, values, entity, terms)
         case AllOf(field, values):
@@ -106,13 +111,24 @@ def _values_teller(
     wanted = {str(value).lower() for value in values}
     vocabulary = _VOCABULARIES.get(field)
     needed = len(wanted) if every else 1
+    # The same few values stand in document after document.
+    shown: dict[object, str | None] = {}
+
+    def show(value: object) -> str | None:
+        text = str(value)
+        if text.lower() not in wanted:
+            return None
+        return text if vocabulary is None else display(vocabulary, text, terms)
 
     def tell(document: Document) -> str | None:
-        met = [value for value in _values(document, path) if value.lower() in wanted]
-        if len(met) < needed:
-            return None
-        shown = met if vocabulary is None else [display(vocabulary, value, terms) for value in met]
-        return f"{label} {', '.join(shown)}"
+        value = document.get(path)
+        met = []
+        for each in value if isinstance(value, list) else () if value is None else (value,):
+            if each not in shown:
+                shown[each] = show(each)
+            if (found := shown[each]) is not None:
+                met.append(found)
+        return f"{label} {', '.join(met)}" if len(met) >= needed else None
 
     return tell
 

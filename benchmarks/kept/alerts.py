@@ -68,7 +68,7 @@ async def alerts(
         pass
     whole_s = time.perf_counter() - begun
     async with db.transaction(SERVICE) as session:
-        events = int(await session.scalar(text("SELECT count(*) FROM icp_events")) or 0)
+        events = int(await session.scalar(text("SELECT sum(size) FROM icp_events")) or 0)
     match_s, pairs, more_s = await _matched(db, saved, some)
     await settle(bench, db)
     table = Table(

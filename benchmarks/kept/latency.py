@@ -89,7 +89,8 @@ async def latency(bench: Bench, db: Database, searcher: Searcher, user_id: UserI
     async with db.transaction(SERVICE, read_only=True) as session:
         rows = await session.execute(
             text(
-                "SELECT record_id, extract(epoch FROM created_at) AS at FROM icp_events WHERE icp_id = :icp"
+                "SELECT unnest(records) AS record_id, extract(epoch FROM created_at) AS at FROM icp_events"
+                " WHERE icp_id = :icp"
             ),
             {"icp": icp},
         )

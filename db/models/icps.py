@@ -16,7 +16,6 @@ from sqlalchemy import (
     Table,
     Text,
     Time,
-    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -26,7 +25,6 @@ from db.models.base import (
     SCHEMA,
     UUID,
     created_at,
-    identity,
     jsonb,
     metadata,
     pii,
@@ -94,26 +92,51 @@ icp_alerts = Table(
 )
 Index("icp_alerts_user_id_idx", icp_alerts.c.user_id)
 
+# Drawn many at once by whoever compares, who is alone.
+icp_event_ids = Sequence("icp_event_ids", data_type=BigInteger, schema=SCHEMA, metadata=metadata)
+
+# What one comparison had to tell of one ICP: events side by side, of which the last has the row's id.
 icp_events = Table(
     "icp_events",
     metadata,
-    identity(),
-    # No foreign key, which would cost a third of writing events: a trigger deletes them with their ICP.
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("size", Integer, nullable=False),
+    # No foreign key: a trigger deletes them with their ICP.
     Column("icp_id", UUID, nullable=False),
     Column("version", Integer, nullable=False),
-    Column("record_id", Integer, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("records", ARRAY(Integer), nullable=False),
+    # A letter each: entered, left by a change, removed, changed.
+    Column("kinds", Text, nullable=False),
+    # The line of each in what `alert_said` has of its record and position; 0 for none.
+    Column("said", ARRAY(Integer), nullable=False),
+    # The readers who had the records hidden when it was written; its policy asks, nobody reads it.
+    Column("missed_by", ARRAY(UUID)),
     Column("position", BigInteger, nullable=False),
     created_at(),
-    jsonb("changes", "[]"),
-    jsonb("reasons", "[]"),
-    # The readers who had the record hidden when it was written; its policy asks, nobody reads it.
-    Column("missed_by", ARRAY(UUID)),
-    UniqueConstraint("record_id", "icp_id", "version", "position", name="icp_events_event_key"),
 )
 Index("icp_events_icp_id_idx", icp_events.c.icp_id, icp_events.c.id)
 Index("icp_events_created_at_idx", icp_events.c.created_at, postgresql_using="brin")
+Index(
+    "icp_events_event_key",
+    icp_events.c.position,
+    icp_events.c.icp_id,
+    icp_events.c.version,
+    text("(records[1])"),
+    unique=True,
+)
+
+# What the events of one comparison say of a record, one line of JSON for each different thing.
+alert_said = Table(
+    "alert_said",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("entity", String, primary_key=True),
+    Column("record_id", Integer, primary_key=True, autoincrement=False),
+    Column("said", Text, nullable=False, info=pii("what has changed about a contact, and why it fits")),
+    created_at(),
+)
+Index("alert_said_record_id_idx", alert_said.c.record_id)
+Index("alert_said_created_at_idx", alert_said.c.created_at, postgresql_using="brin")
 
 icp_event_reads = Table(
     "icp_event_reads",

@@ -71,6 +71,22 @@ async def position(session: AsyncSession) -> int:
     return int(found or 0)
 
 
+async def move_on(session: AsyncSession, position: int, last: int) -> None:
+    """Write down how far has been compared. The lock lets nobody else; that it did is seen here.
+
+    Raises `TypeError` where somebody has been there in between: what was compared must not be told.
+    """
+    moved = await session.scalar(
+        text(
+            "UPDATE app.alert_position SET position = :last WHERE name = 'applied' AND position = :position"
+            " RETURNING position"
+        ),
+        {"position": position, "last": last},
+    )
+    if moved is None:
+        raise TypeError("two processes have compared at once")
+
+
 def depends_on_time(criteria: Criteria) -> bool:
     """Whether records come to fit or cease to by the passing of time alone."""
     return any(clause.path.endswith(_MONTHS) for clause in criteria.clauses)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from pyroaring import BitMap
@@ -15,6 +15,14 @@ from search.matcher import Compiled
 from search.request import Entity, SearchRequest
 
 Reason = Literal["fits", "changed", "removed"]
+# What has happened, as one letter of `icp_events.kinds`.
+Letter = Literal["e", "l", "r", "c"]
+MEANING: Final[dict[str, tuple[Kind, Reason]]] = {
+    "e": ("entered", "fits"),
+    "l": ("left", "changed"),
+    "r": ("left", "removed"),
+    "c": ("changed", "changed"),
+}
 
 
 @dataclass(slots=True)
@@ -36,22 +44,19 @@ class Watch:
 
 @dataclass(slots=True)
 class Events:
-    """What is to be written of one watch, by columns and in order; changes and reasons are JSON."""
+    """What is to be written of one watch, in order: of whom, what has happened, and which line says more.
+
+    The lines are those of the record in `alert_said`, counted from 1; 0 where the letter says it all.
+    """
 
     records: list[int] = field(default_factory=list)
-    kinds: list[Kind] = field(default_factory=list)
-    why: list[Reason] = field(default_factory=list)
-    changes: list[str] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
+    kinds: str = ""
+    said: list[int] = field(default_factory=list)
 
-    def add(
-        self, kind: Kind, why: Reason, records: Sequence[int], changes: Iterable[str], reasons: Iterable[str]
-    ) -> None:
+    def add(self, letter: Letter, records: Sequence[int], said: Iterable[int]) -> None:
         self.records += records
-        self.kinds += [kind] * len(records)
-        self.why += [why] * len(records)
-        self.changes += changes
-        self.reasons += reasons
+        self.kinds += letter * len(records)
+        self.said += said
 
     def __len__(self) -> int:
         return len(self.records)

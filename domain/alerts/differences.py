@@ -6,23 +6,19 @@ from typing import Final
 
 from pyroaring import BitMap
 
-from domain.alerts import states, words
+from domain.alerts import states
 from domain.alerts.batches import Compared, Events, Moves, Seen, Watch, ids_at
-from domain.alerts.telling import NOTHING, Telling
+from domain.alerts.telling import Telling
 from search import matcher
-from search.criteria import OpenTerms
 
 # Events; twice as many are held in memory.
-WRITTEN_AT_ONCE: Final = 5_000
-_NO_LONGER: Final = (NOTHING, f'["{words.NO_LONGER}"]')
-_REMOVED: Final = f'["{words.REMOVED}"]'
+WRITTEN_AT_ONCE: Final = 20_000
 
 
 def told(
-    seen: Seen, watches: Sequence[Watch], fits: Sequence[int], terms: OpenTerms
+    telling: Telling, seen: Seen, watches: Sequence[Watch], fits: Sequence[int]
 ) -> Iterator[list[Compared]]:
     """What each watch has to tell, whom it fits now being given, in parts that are written at once."""
-    telling = Telling(seen, watches[0].entity, terms)
     by_field: dict[str, int] = {}
     for record, found in telling.changed().items():
         for change in found:
@@ -79,25 +75,17 @@ def _events(watch: Watch, seen: Seen, moves: Moves, telling: Telling) -> Events:
     }
     if "entered" in watch.kinds and moves.entered:
         places = matcher.places(moves.entered)
-        records = [seen.ids[place] for place in places]
-        events.add(
-            "entered", "fits", records, repeat(NOTHING, len(places)), telling.fits(watch.criteria, places)
-        )
+        events.add("e", [seen.ids[place] for place in places], telling.fits(watch.criteria, places))
     if "left" in watch.kinds:
-        records = ids_at(seen, moves.left)
-        said = [each or _NO_LONGER for each in telling.says(records, own)]
-        events.add("left", "changed", records, (one[0] for one in said), (one[1] for one in said))
-        removed = list(moves.gone)
-        events.add("left", "removed", removed, repeat(NOTHING, len(removed)), repeat(_REMOVED, len(removed)))
+        if moves.left:
+            records = ids_at(seen, moves.left)
+            events.add("l", records, telling.says(records, own))
+        events.add("r", list(moves.gone), repeat(0, len(moves.gone)))
     if "changed" in watch.kinds and moves.changed:
         records = ids_at(seen, moves.changed)
-        told = telling.says(records, own, watch.fields)
-        here = [(record, each) for record, each in zip(records, told, strict=True) if each]
-        events.add(
-            "changed",
-            "changed",
-            [record for record, _ in here],
-            (e[0] for _, e in here),
-            (e[1] for _, e in here),
-        )
+        said = telling.says(records, own, watch.fields)
+        if not all(said):
+            records = [record for record, line in zip(records, said, strict=True) if line]
+            said = [line for line in said if line]
+        events.add("c", records, said)
     return events

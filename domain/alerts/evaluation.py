@@ -26,6 +26,7 @@ from core.logs import get_logger
 from db.sessions import SERVICE, Database
 from domain.alerts import baseline, differences, states, watching, writing
 from domain.alerts.batches import Compared, Seen, Watch
+from domain.alerts.telling import Telling
 from domain.icps import Icp
 from search import documents, matcher, selection, stored
 from search.conditions import Between, Criteria
@@ -91,10 +92,7 @@ class Evaluator:
             touched = BitMap(row.id for row in found if row.entity == letter.decode())
             if watches and touched:
                 await self._compare(session, entity, touched, watches, token=last)
-        await session.execute(
-            text("UPDATE app.alert_position SET position = :position WHERE name = 'applied'"),
-            {"position": last},
-        )
+        await baseline.move_on(session, position, last)
         return len(found), last
 
     async def _refresh(self, session: AsyncSession, position: int) -> None:
@@ -187,8 +185,8 @@ class Evaluator:
                 watch.compiled = self._tables[watch.entity].add(now)
                 for start in range(0, len(crossed), AT_ONCE):
                     part = BitMap(crossed[start : start + AT_ONCE])
-                    # A token no batch of the feed has.
-                    token = -today.toordinal()
+                    # A token that no batch of the feed has, nor any other part of this.
+                    token = -int(await session.scalar(text("SELECT nextval('app.alert_revision')")) or 0)
                     await self._compare(session, watch.entity, part, [watch], token=token, by_time=True)
                 await session.execute(
                     text("UPDATE app.icp_alerts SET as_of = :today WHERE icp_id = :id"),
@@ -221,7 +219,8 @@ class Evaluator:
             await writing.move_states(session, entity, seen, reduce(or_, fits, 0))
         if seen.gone:
             await writing.forget_gone(session, entity, list(seen.gone))
-        parts = differences.told(seen, watches, fits, terms)
+        telling = Telling(seen, entity, terms)
+        parts = differences.told(telling, seen, watches, fits)
         compared: list[Compared] = await asyncio.to_thread(next, parts, [])
         if compared:
             if by_time:
@@ -232,6 +231,7 @@ class Evaluator:
             _, compared = await asyncio.gather(
                 writing.write(session, compared, hiding, token=token), asyncio.to_thread(next, parts, [])
             )
+        await writing.keep_said(session, entity, telling.lines(), token=token)
 
     async def _verify(self, session: AsyncSession, watch: Watch, seen: Seen, fit: int) -> int:
         """Those whom PostgreSQL's own rule for loose words lets fit, too."""

@@ -1,8 +1,9 @@
 """Writes down what a comparison came to, in its own transaction: events, members, and the state of now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import chain, repeat
+from dataclasses import dataclass
+from itertools import compress
 from uuid import UUID
 
 from sqlalchemy import text
@@ -82,10 +83,10 @@ async def forget_gone(session: AsyncSession, entity: Entity, gone: Sequence[int]
     """What earlier events said of a record that is not in the catalogue any more is said no longer."""
     await session.execute(
         text(
-            "UPDATE app.icp_events e SET changes = '[]', reasons = '[]' FROM app.icp_profiles p"
-            " WHERE p.id = e.icp_id AND p.entity = :entity AND e.record_id = ANY(CAST(:ids AS integer[]))"
+            'DELETE FROM app.alert_said WHERE entity = CAST(:letter AS "char")'
+            " AND record_id = ANY(CAST(:ids AS integer[]))"
         ),
-        {"entity": entity, "ids": list(gone)},
+        {"letter": states.LETTERS[entity], "ids": list(gone)},
     )
     await webhooks.forget_subjects(session, [subject(entity, record) for record in gone])
 
@@ -95,22 +96,41 @@ def subject(entity: Entity, record_id: int) -> str:
     return f"{entity}:{record_id}"
 
 
-# What is the same for all events of an ICP is sent once, and the event has its place in it. Texts come as
-# lines, which cost the driver less than arrays, and JSON has none in it. What is shorter is filled with NULL.
+async def keep_said(session: AsyncSession, entity: Entity, lines: Mapping[int, str], *, token: int) -> None:
+    """Keep what the events of a comparison say, one row per record for all ICPs that tell of it."""
+    if lines:
+        await session.execute(
+            text(
+                """
+                INSERT INTO app.alert_said (position, entity, record_id, said, created_at)
+                SELECT :position, CAST(:letter AS "char"), s.record, s.said, (SELECT app.now())
+                FROM unnest(CAST(:records AS integer[]), CAST(:said AS text[])) AS s (record, said)
+                """
+            ),
+            {
+                "position": token,
+                "letter": states.LETTERS[entity],
+                "records": list(lines),
+                "said": list(lines.values()),
+            },
+        )
+
+
+# Arrays of arrays of different lengths travel as their text. `id` is that of the last event of a row.
 _INSERT = text(
     """
     INSERT INTO app.icp_events
-        (icp_id, version, record_id, kind, reason, changes, reasons, missed_by, position, created_at)
-    SELECT (CAST(:icps AS uuid[]))[e.icp], (CAST(:versions AS integer[]))[e.icp], e.record, e.kind, e.reason,
-           CAST(e.changes AS jsonb), CAST(e.reasons AS jsonb), CAST(e.missed_by AS uuid[]), :position,
-           (SELECT app.now())
-    FROM unnest(CAST(:icp AS integer[]), CAST(:records AS integer[]), string_to_array(:kinds, E'\\n'),
-                string_to_array(:why, E'\\n'), string_to_array(:changes, E'\\n'),
-                string_to_array(:reasons, E'\\n'), CAST(:missed AS text[])) WITH ORDINALITY
-         AS e (icp, record, kind, reason, changes, reasons, missed_by, place)
-    ORDER BY e.place
+        (id, size, icp_id, version, records, kinds, said, missed_by, position, created_at)
+    SELECT :before + sum(length(e.kinds)) OVER (ORDER BY e.place), length(e.kinds), e.icp, e.version,
+           CAST(e.records AS integer[]), e.kinds, CAST(e.said AS integer[]), CAST(e.missed_by AS uuid[]),
+           :position, (SELECT app.now())
+    FROM unnest(CAST(:icps AS uuid[]), CAST(:versions AS integer[]), CAST(:records AS text[]),
+                CAST(:kinds AS text[]), CAST(:said AS text[]), CAST(:missed AS text[])) WITH ORDINALITY
+         AS e (icp, version, records, kinds, said, missed_by, place)
     """
 )
+# So many ids in a row; whoever compares alone draws them.
+_DRAW = text("SELECT setval('app.icp_event_ids', nextval('app.icp_event_ids') + :number - 1) - :number")
 
 
 async def write(
@@ -134,19 +154,19 @@ async def write(
     telling = [one for one in current if one.events]
     if telling:
         owners = {one.watch.icp_id: profiles[one.watch.icp_id].user_id for one in telling}
+        written = list(_rows(telling, hiding, await _readers(session, hiding, owners)))
+        number = sum(len(row.kinds) for row in written)
         await session.execute(
             _INSERT,
             {
+                "before": await session.scalar(_DRAW, {"number": number}),
                 "position": token,
-                "icps": [one.watch.icp_id for one in telling],
-                "versions": [one.watch.version for one in telling],
-                "icp": list(chain(*(repeat(n, len(one.events)) for n, one in enumerate(telling, 1)))),
-                "records": list(chain(*(one.events.records for one in telling))),
-                "kinds": "\n".join(chain(*(one.events.kinds for one in telling))),
-                "why": "\n".join(chain(*(one.events.why for one in telling))),
-                "changes": "\n".join(chain(*(one.events.changes for one in telling))),
-                "reasons": "\n".join(chain(*(one.events.reasons for one in telling))),
-                "missed": await _missed_by(session, hiding, telling, owners),
+                "icps": [row.watch.icp_id for row in written],
+                "versions": [row.watch.version for row in written],
+                "records": [_array(row.records) for row in written],
+                "kinds": [row.kinds for row in written],
+                "said": [_array(row.said) for row in written],
+                "missed": [row.missed_by for row in written],
             },
         )
         await session.execute(
@@ -224,32 +244,69 @@ async def hiding(session: AsyncSession, entity: Entity, seen: Seen) -> dict[int,
     return found
 
 
-async def _missed_by(
-    session: AsyncSession,
-    hiding: Mapping[int, AbstractSet[UUID]],
-    telling: Sequence[Compared],
-    owners: Mapping[UUID, UUID],
-) -> list[str | None]:
-    """For each event, the readers of its ICP who have its record hidden, as an array of PostgreSQL's.
-
-    Empty when nobody has any of them hidden.
-    """
-    if not hiding:
-        return []
-    members = await session.execute(
-        text(
-            "SELECT m.icp_id, u.id FROM app.icp_members m JOIN app.users u ON u.email = m.email"
-            " WHERE m.icp_id = ANY(:icps)"
-        ),
-        {"icps": list(owners)},
-    )
+async def _readers(
+    session: AsyncSession, hiding: Mapping[int, AbstractSet[UUID]], owners: Mapping[UUID, UUID]
+) -> dict[UUID, set[UUID]]:
+    """Who reads each of these ICPs; not asked where nobody has any record hidden."""
     readers = {icp_id: {owner} for icp_id, owner in owners.items()}
-    for icp_id, user_id in members:
-        readers[icp_id].add(user_id)
-    nobody: set[UUID] = set()
-    missed = (
-        hiding.get(record, nobody) & readers[one.watch.icp_id]
-        for one in telling
-        for record in one.events.records
-    )
-    return [f"{{{','.join(map(str, users))}}}" if users else None for users in missed]
+    if hiding:
+        members = await session.execute(
+            text(
+                "SELECT m.icp_id, u.id FROM app.icp_members m JOIN app.users u ON u.email = m.email"
+                " WHERE m.icp_id = ANY(:icps)"
+            ),
+            {"icps": list(owners)},
+        )
+        for icp_id, user_id in members:
+            readers[icp_id].add(user_id)
+    return readers
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Events of one ICP that the same readers miss."""
+
+    watch: Watch
+    records: list[int]
+    kinds: str
+    said: list[int]
+    missed_by: str | None
+
+
+def _rows(
+    telling: Sequence[Compared],
+    hiding: Mapping[int, AbstractSet[UUID]],
+    readers: Mapping[UUID, AbstractSet[UUID]],
+) -> Iterator[_Row]:
+    """One row per ICP, and one more for each set of readers who have the records of some hidden."""
+    for one in telling:
+        watch, events = one.watch, one.events
+        by: dict[frozenset[UUID], set[int]] = {}
+        for record in hiding.keys() & set(events.records) if hiding else ():
+            if missing := hiding[record] & readers[watch.icp_id]:
+                by.setdefault(frozenset(missing), set()).add(record)
+        if not by:
+            yield _Row(watch, events.records, events.kinds, events.said, None)
+            continue
+        hidden = set().union(*by.values())
+        parts: list[tuple[str | None, list[bool]]] = [
+            (None, [record not in hidden for record in events.records])
+        ]
+        parts += [
+            (f"{{{','.join(map(str, users))}}}", [record in records for record in events.records])
+            for users, records in by.items()
+        ]
+        for missed_by, chosen in parts:
+            if any(chosen):
+                yield _Row(
+                    watch,
+                    list(compress(events.records, chosen)),
+                    "".join(compress(events.kinds, chosen)),
+                    list(compress(events.said, chosen)),
+                    missed_by,
+                )
+
+
+def _array(numbers: list[int]) -> str:
+    """As PostgreSQL writes an array."""
+    return f"{{{str(numbers)[1:-1]}}}"

@@ -22,12 +22,9 @@ class Zone(asyncio.DatagramProtocol):
     records: dict[tuple[str, str], Answer] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
-    known: set[str] = field(default_factory=set)
     transport: asyncio.DatagramTransport | None = None
-    delay_s: float = 0.0
 
     def add(self, name: str, **records: Answer) -> None:
-        self.known.add(name.lower())
         for kind, answer in records.items():
             self.records[name.lower(), kind] = answer
 
@@ -47,15 +44,11 @@ class Zone(asyncio.DatagramProtocol):
             return
         if rule:
             reply.set_rcode(dns.rcode.from_text(rule))
-        elif name not in self.known:
+        elif not any(known == name for known, _ in self.records):
             reply.set_rcode(dns.rcode.NXDOMAIN)
         else:
             self._fill(reply, name, kind)
-        wire = reply.to_wire()
-        if self.delay_s:
-            asyncio.get_running_loop().call_later(self.delay_s, self.transport.sendto, wire, addr)
-        else:
-            self.transport.sendto(wire, addr)
+        self.transport.sendto(reply.to_wire(), addr)
 
     def _fill(self, reply, name: str, kind: str) -> None:
         for asked in (kind, "CNAME"):
