@@ -291,15 +291,17 @@ async def _see(session: AsyncSession, entity: Entity, touched: BitMap) -> Seen:
     known_now = {row[0]: row[1] for row in now}
     # One that was deleted between the two readings is gone.
     existing = sorted(found.keys() & known_now.keys())
+    gone = touched - BitMap(existing)
     return Seen(
         ids=existing,
         documents=[found[record] for record in existing],
-        gone=touched - BitMap(existing),
+        gone=gone,
         touched=touched,
         before={row[0]: row[1] for row in known_before},
         now=known_now,
         overrides=overrides,
-        hidden_by={row[0]: row[2] for row in known_before if row[2]},
+        # Whoever is still there and whose company is not is hidden no longer.
+        hidden_by={row[0]: row[2] for row in known_before if row[2] and row[0] in gone},
     )
 
 

@@ -54,7 +54,8 @@ async def move_states(session: AsyncSession, entity: Entity, seen: Seen, kept: i
                 INSERT INTO app.alert_states (entity, record_id, "values")
                 SELECT CAST(:letter AS "char"), s.id, s.now
                 FROM unnest(CAST(:ids AS integer[]), CAST(:now AS text[])) AS s (id, now)
-                ON CONFLICT (entity, record_id) DO UPDATE SET "values" = excluded."values"
+                ON CONFLICT (entity, record_id)
+                    DO UPDATE SET "values" = excluded."values", hidden_by = NULL
                 """
             ),
             {"letter": letter, "ids": keep, "now": [seen.now[record] for record in keep]},

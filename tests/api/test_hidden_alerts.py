@@ -114,7 +114,47 @@ async def test_the_removal_of_a_hidden_record_is_told_to_those_who_saw_it(
     told = [("left", anna, "removed")], [("left", globex, "removed")]
     assert (await events(bob, people), await events(bob, companies)) == told
     assert (await events(ann, people), await events(ann, companies)) == (told if unhidden else ([], []))
+    await applied(*world.contacts)
     assert await owner.fetchval("SELECT count(*) FROM app.alert_states WHERE hidden_by IS NOT NULL") == 0
+
+
+@pytest.mark.parametrize("first", ["contacts", "organizations"])
+@pytest.mark.parametrize("at_once", [False, True], ids=["one-by-one", "at-once"])
+async def test_who_is_removed_with_a_hidden_company_is_told_to_those_who_saw_them(
+    ann, bob, db, world, applied, owner, first, at_once
+):
+    anna, acme = world.contacts[0], world.organizations[0]
+    icp = await watch(ann, db)
+    await ann("PUT", f"/v1/icps/{icp}/members/{bob.user.email}", json={})
+    await ann("PUT", f"/v1/hidden/organizations/{acme}")
+    deletions = [("contacts", anna), ("organizations", acme)]
+    deletions.sort(key=lambda each: each[0] != first)
+    statements = [f"DELETE FROM app.{table} WHERE id = {record}" for table, record in deletions]
+    for together in [statements] if at_once else [[one] for one in statements]:
+        async with db.transaction(SERVICE) as session:
+            for statement in together:
+                await session.execute(text(statement))
+    await applied(anna)
+    await applied(acme, entity="organizations")
+    assert await events(ann, icp) == []
+    assert await events(bob, icp) == [("left", anna, "removed")]
+    assert (await ann("GET", "/v1/events")).json()["results"] == []
+
+
+async def test_who_outlives_a_hidden_company_is_seen_again(ann, db, world, applied, owner):
+    anna, acme = world.contacts[0], world.organizations[0]
+    icp = await watch(ann, db, fields=["title"])
+    await ann("PUT", f"/v1/hidden/organizations/{acme}")
+    async with db.transaction(SERVICE) as session:
+        await session.execute(text("DELETE FROM app.organizations WHERE id = :id"), {"id": acme})
+    await change(db, anna, title="Free Agent")
+    await applied(*world.contacts)
+    assert await owner.fetchval("SELECT count(*) FROM app.alert_states WHERE hidden_by IS NOT NULL") == 0
+    async with db.transaction(SERVICE) as session:
+        await session.execute(text("DELETE FROM app.contacts WHERE id = :id"), {"id": anna})
+    await applied(anna)
+    kinds = [(kind, reason) for kind, record, reason in await events(ann, icp) if record == anna]
+    assert kinds == [("changed", "changed"), ("left", "removed")]
 
 
 async def test_nobody_reads_who_has_hidden_what(ann, bob, db, world, applied):
