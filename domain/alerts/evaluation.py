@@ -8,7 +8,9 @@ every batch, so no event is written by a version that is no longer the ICP's.
 """
 
 import asyncio
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import reduce
 from operator import attrgetter, or_
@@ -221,16 +223,17 @@ class Evaluator:
             await writing.forget_gone(session, entity, list(seen.gone))
         telling = Telling(seen, entity, terms)
         parts = differences.told(telling, seen, watches, fits)
-        compared: list[Compared] = await asyncio.to_thread(next, parts, [])
-        if compared:
-            if by_time:
-                await writing.keep_seen(session, watches[0], seen, compared)
-            hiding = await writing.hiding(session, entity, seen)
-        while compared:
-            # PostgreSQL writes one part while the next is put together.
-            _, compared = await asyncio.gather(
-                writing.write(session, compared, hiding, token=token), asyncio.to_thread(next, parts, [])
-            )
+        with _without_looking_for_cycles():
+            compared: list[Compared] = await asyncio.to_thread(next, parts, [])
+            if compared:
+                if by_time:
+                    await writing.keep_seen(session, watches[0], seen, compared)
+                hiding = await writing.hiding(session, entity, seen)
+            while compared:
+                # PostgreSQL writes one part while the next is put together.
+                _, compared = await asyncio.gather(
+                    writing.write(session, compared, hiding, token=token), asyncio.to_thread(next, parts, [])
+                )
         await writing.keep_said(session, entity, telling.lines(), token=token)
 
     async def _verify(self, session: AsyncSession, watch: Watch, seen: Seen, fit: int) -> int:
@@ -244,6 +247,21 @@ class Evaluator:
             parameters | {"among": [seen.ids[place] for place in matcher.places(fit)]},
         )
         return matcher.bits(sorted(seen.place[record] for record in rows.scalars()))
+
+
+@contextmanager
+def _without_looking_for_cycles() -> Iterator[None]:
+    """What is put together here is a great many values without a cycle, beside thousands of ICPs in memory.
+
+    Going through all of them again and again would be a quarter of the work.
+    """
+    looking = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if looking:
+            gc.enable()
 
 
 async def _applied_so_far(db: Database, *, than: int | None) -> int:
