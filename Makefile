@@ -61,8 +61,8 @@ chaos: .venv/.ready ## slow drills that kill processes for real
 	@$(BIN)/pytest -n 0 -q -m chaos tests/chaos
 
 .PHONY: orders
-orders: .venv/.ready ## all 5,040 orders of a subscription's events in both shapes; half an hour
-	@$(BIN)/pytest -n 2 -q -m chaos tests/domain/billing/test_orders.py
+orders: .venv/.ready ## all 5,040 orders of a subscription's events; shape=basil or acacia, both by default
+	@$(BIN)/pytest -n 2 -q -m chaos tests/domain/billing/test_orders.py $(if $(shape),-n 0 -k "$(shape)")
 
 .PHONY: mutants
 mutants: .venv/.ready ## plant a bug in each safeguard and show which test turns red; of=feed by default, or credits

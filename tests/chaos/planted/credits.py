@@ -42,15 +42,15 @@ MUTANTS = (
     Mutant(
         "what is owned is paid for again",
         "domain/unlocks.py",
-        '    if field in person["owned"]:',
+        "    if field in person.owned:",
         "    if False:",
         (f"{OVER_HTTP}::test_an_address_is_paid_once_and_then_shows_everywhere",),
     ),
     Mutant(
         "what was paid for and lost is paid for again",
         "domain/unlocks.py",
-        'price = 0 if _reference(ident, field) in person["paid"] else UNLOCK_CREDITS[field]',
-        "price = UNLOCK_CREDITS[field]",
+        "0 if is_paid else UNLOCK_CREDITS[field]",
+        "UNLOCK_CREDITS[field]",
         (f"{OVER_HTTP}::test_what_was_paid_for_and_lost_comes_back_for_nothing",),
     ),
     Mutant(
