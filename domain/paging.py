@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -49,17 +49,19 @@ async def latest_first(
     name: str,
     limit: int,
     cursor: str | None,
+    id_type: Literal["uuid", "text"] = "uuid",
 ) -> tuple[list[Row[Any]], str | None]:
     """A page of the rows of a query with `created_at` and `id`, and the cursor of the next if there is one.
 
     Raises `BadCursor` for one that is not of the list `name`.
     """
-    before, before_id = decode(name, cursor, tuple[datetime, UUID]) if cursor else (None, None)
+    kind: Any = UUID if id_type == "uuid" else str
+    before, before_id = decode(name, cursor, tuple[datetime, kind]) if cursor else (None, None)
     found = await session.execute(
         text(
             f"SELECT * FROM ({query}) listed"  # noqa: S608 - a query of ours, which binds its values
             " WHERE CAST(:before AS timestamptz) IS NULL"
-            " OR (created_at, id) < (:before, CAST(:before_id AS uuid))"
+            f" OR (created_at, id) < (:before, CAST(:before_id AS {id_type}))"
             " ORDER BY created_at DESC, id DESC LIMIT :limit"
         ),
         {**parameters, "before": before, "before_id": before_id, "limit": limit + 1},

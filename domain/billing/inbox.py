@@ -7,7 +7,7 @@ parked until a person has looked at it.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeGuard
 
@@ -173,31 +173,26 @@ async def get(session: AsyncSession, *, event_id: str) -> tuple[Event, dict[str,
     row = found.one_or_none()
     if row is None:
         raise NotFound(f"There is no event {event_id!r}.")
-    columns: dict[str, Any] = {**row._mapping}  # noqa: SLF001 - SQLAlchemy's own API
-    payload: dict[str, Any] = columns.pop("payload")
-    return Event(**columns), payload
+    return _event(row), row.payload
 
 
 async def page(
     session: AsyncSession, *, state: State | None = None, limit: int = 50, cursor: str | None = None
 ) -> Page:
     """Events, the latest first."""
-    before, before_id = paging.decode(_LIST, cursor, tuple[datetime, str]) if cursor else (None, None)
-    found = await session.execute(
-        text(
-            f"""
-            SELECT {_COLUMNS} FROM app.billing_events
-            WHERE (CAST(:state AS text) IS NULL OR state = :state)
-              AND (CAST(:before AS timestamptz) IS NULL OR (received_at, id) < (:before, :before_id))
-            ORDER BY received_at DESC, id DESC LIMIT :limit
-            """  # noqa: S608 - a constant list of columns
-        ),
-        {"state": state, "before": before, "before_id": before_id, "limit": limit + 1},
+    rows, following = await paging.latest_first(
+        session,
+        f"""
+        SELECT {_COLUMNS}, received_at AS created_at FROM app.billing_events
+        WHERE CAST(:state AS text) IS NULL OR state = :state
+        """,  # noqa: S608 - a constant list of columns
+        {"state": state},
+        name=_LIST,
+        limit=limit,
+        cursor=cursor,
+        id_type="text",
     )
-    rows: list[Row[Any]] = list(found.all())
-    events = [Event(**row._mapping) for row in rows[:limit]]  # noqa: SLF001 - as above
-    last = events[-1] if len(rows) > limit else None
-    return Page(events, paging.encode(_LIST, (last.received_at, last.id)) if last else None)
+    return Page([_event(row) for row in rows], following)
 
 
 async def counts(session: AsyncSession) -> list[tuple[str, State, int]]:
@@ -277,6 +272,10 @@ async def count_refusal(session: AsyncSession) -> None:
 async def refusals(session: AsyncSession) -> int:
     """How many deliveries were refused."""
     return await session.scalar(text("SELECT count FROM app.billing_cursors WHERE name = 'refused'")) or 0
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(**{each.name: getattr(row, each.name) for each in fields(Event)})
 
 
 def _parts(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,13 +6,14 @@ OVER_HTTP = "tests/api/test_credits.py"
 KEYS = "tests/api/test_idempotency.py"
 DELIVERIES = "tests/api/test_billing.py"
 PAYMENTS = "tests/domain/billing/test_payments.py"
+RETURNS = "tests/domain/billing/test_returns.py"
 LEDGER = "tests/domain/credits/test_movements.py"
 SETTLING = "tests/domain/credits/test_settling.py"
 MONTHS = "tests/domain/credits/test_months.py"
 REPORTS = "tests/api/test_reports.py"
 OUTCOMES = "tests/domain/emails/test_checks.py"
 LIMITS = "tests/api/test_plan_limits.py"
-TESTS = (OVER_HTTP, KEYS, DELIVERIES, PAYMENTS, LEDGER, SETTLING, MONTHS, REPORTS, OUTCOMES, LIMITS)
+TESTS = (OVER_HTTP, KEYS, DELIVERIES, PAYMENTS, RETURNS, LEDGER, SETTLING, MONTHS, REPORTS, OUTCOMES, LIMITS)
 
 MUTANTS = (
     Mutant(
@@ -162,21 +163,21 @@ MUTANTS = (
         "domain/credits/movements.py",
         "    due = total - taken\n    if due <= 0:\n        return None\n    now",
         "    due = total\n    if due <= 0:\n        return None\n    now",
-        (f"{PAYMENTS}::test_20_a_refund_in_parts_doubled_and_shuffled_takes_the_credits_once",),
+        (f"{RETURNS}::test_20_a_refund_in_parts_doubled_and_shuffled_takes_the_credits_once",),
     ),
     Mutant(
         "what was spent of a refund is no debt",
         "domain/credits/movements.py",
         "        owed_delta=due - now,\n",
         "        owed_delta=0,\n",
-        (f"{PAYMENTS}::test_21_a_refund_of_what_was_spent_is_a_debt",),
+        (f"{RETURNS}::test_21_a_refund_of_what_was_spent_is_a_debt",),
     ),
     Mutant(
         "a returned payment is an older answer's",
         "domain/billing/payments.py",
         "WHERE id = :id AND (returns_read_at IS NULL OR returns_read_at < :read_at)",
         "WHERE id = :id",
-        (PAYMENTS,),
+        (f"{RETURNS}::test_19_a_refund_read_before_the_next_one_takes_nothing_back",),
     ),
     Mutant(
         "an amount that is not our price is taken",

@@ -109,6 +109,41 @@ async def test_events_come_the_newest_first_over_all_pages(cloud):
     assert price["id"]
 
 
+@pytest.fixture
+async def subscription(request, cloud, stand_in):
+    """The id of one that runs: paid on its page at the stand-in, by an invoice to come at Stripe."""
+    price, _ = await _price(cloud, recurring=True)
+    customer = await cloud.make_customer({"email": "a@example.com"}, key=uuid4().hex)
+    if request.node.callspec.params["cloud"] == "stripe":
+        made = await stripe.StripeClient(os.environ[STRIPE_TEST_KEY]).v1.subscriptions.create_async(
+            {
+                "customer": customer["id"],
+                "items": [{"price": price["id"]}],
+                "collection_method": "send_invoice",
+                "days_until_due": 30,
+            }
+        )
+        return made.id
+    made = await cloud.make_session(
+        {
+            "mode": "subscription",
+            "customer": customer["id"],
+            "line_items": [{"price": price["id"], "quantity": 1}],
+            "success_url": "https://example.com/",
+        },
+        key=uuid4().hex,
+    )
+    return (await stand_in.do("pay", made["id"]))["subscription"]
+
+
+async def test_a_subscription_that_is_ended_stays_so_and_is_ended_once(cloud, subscription):
+    assert objects.subscription(await cloud.subscription(subscription)).status == "active"
+    assert (await cloud.end_subscription(subscription))["status"] == "canceled"
+    assert objects.subscription(await cloud.subscription(subscription)).status == "canceled"
+    with pytest.raises(Missing):
+        await cloud.end_subscription(subscription)
+
+
 async def test_a_customer_is_deleted_once(cloud):
     made = await cloud.make_customer({"email": "a@example.com"}, key=uuid4().hex)
     await cloud.delete_customer(made["id"])
