@@ -358,19 +358,33 @@ async def _page(
 
 
 async def _csv(database: Database, user_id: UserId, query: LedgerFilter) -> AsyncIterator[bytes]:
-    columns = ("id", "at", "kind", "action", "what", "credits", "balance_after", "contact_id", "reason")
+    columns = (
+        "id",
+        "at",
+        "kind",
+        "action",
+        "what",
+        "credits",
+        "balance_after",
+        "contact_id",
+        "contact_name",
+        "reason",
+    )
     yield csvfile.rows([columns])
     cursor: str | None = None
     while True:
         async with database.transaction(SERVICE, read_only=True) as session:
             page = await _page(session, user_id, query, limit=1_000, cursor=cursor)
-        yield csvfile.rows(
-            ["" if (cell := getattr(line, name)) is None else str(cell) for name in columns]
-            for line in page.lines
-        )
+        yield csvfile.rows([_cell(getattr(line, name)) for name in columns] for line in page.lines)
         cursor = page.cursor
         if cursor is None:
             return
+
+
+def _cell(value: str | int | datetime | None) -> str | int:
+    if isinstance(value, str | int):
+        return value
+    return "" if value is None else str(value)
 
 
 def _movement(line: statement.Line) -> Movement:

@@ -170,7 +170,7 @@ def _line(row: Row[Any]) -> Line:
 _FOR: Final = {
     "unlock_email": "the e-mail address of {whom}",
     "unlock_phone": "the phone number of {whom}",
-    "email_finder": "finding an e-mail address",
+    "email_finder": "finding the e-mail address of {whom}",
     "validate_email": "checking an e-mail address",
 }
 

@@ -364,4 +364,5 @@ async def test_the_ledger_is_a_spreadsheet_without_formulas(ann, give, world, db
     assert response.headers["content-type"].startswith("text/csv")
     head, spent, granted = list(csv.reader(io.StringIO(response.text)))
     assert head[:4] == ["id", "at", "kind", "action"]
-    assert (spent[2], spent[5], spent[6], granted[5]) == ("spent", "'-1", "4", "5")
+    assert (spent[2], spent[5], spent[6], granted[5]) == ("spent", "-1", "4", "5")
+    assert (head[8], spent[8]) == ("contact_name", "'=cmd()")

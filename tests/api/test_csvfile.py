@@ -33,6 +33,6 @@ def test_any_other_cell_is_left_alone(cell):
 
 
 def test_columns_stay_intact():
-    table = [("a", 'say "hi"', "x;y,z"), ("=1", "two\r\nlines", "")]
+    table = [("a", 'say "hi"', "x;y,z"), ("=1", "two\r\nlines", -1)]
     read = list(csv.reader(io.StringIO(csvfile.rows(table).decode(), newline="")))
-    assert read == [["a", 'say "hi"', "x;y,z"], ["'=1", "two\r\nlines", ""]]
+    assert read == [["a", 'say "hi"', "x;y,z"], ["'=1", "two\r\nlines", "-1"]]
