@@ -29,6 +29,8 @@ class Cache(Protocol):
 
     async def get(self, key: str) -> bytes | None: ...
 
+    async def get_many(self, *keys: str) -> list[bytes | None]: ...
+
     async def put(self, key: str, value: bytes, ttl_s: int) -> None: ...
 
     async def drop(self, key: str) -> None: ...
@@ -65,6 +67,9 @@ class MemoryCache:
         self._kept.move_to_end(key)
         return value
 
+    async def get_many(self, *keys: str) -> list[bytes | None]:
+        return [await self.get(key) for key in keys]
+
     async def put(self, key: str, value: bytes, ttl_s: int) -> None:
         self._kept[key] = (value, clock.now() + timedelta(seconds=ttl_s))
         self._kept.move_to_end(key)
@@ -83,12 +88,15 @@ class RedisCache:
         self._prefix = prefix
 
     async def get(self, key: str) -> bytes | None:
+        return (await self.get_many(key))[0]
+
+    async def get_many(self, *keys: str) -> list[bytes | None]:
         try:
-            found = await self._redis.get(self._prefix + key)
+            found: list[bytes | None] = await self._redis.mget([self._prefix + key for key in keys])
         except RedisError as error:
             log.warning("the cache of verdicts does not answer", error=str(error)[:200])
-            return None
-        return found if found is None or isinstance(found, bytes) else str(found).encode()
+            return [None] * len(keys)
+        return found
 
     async def put(self, key: str, value: bytes, ttl_s: int) -> None:
         try:

@@ -5,8 +5,8 @@ server takes any name is asked afterwards, in a transaction of its own, so that 
 other. VRFY, EXPN and DATA are never said.
 """
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -48,25 +48,37 @@ class _Stopped(Exception):
         self.heard = Heard(reading, stage, reply)
 
 
-async def converse(connect: Connect, plan: Plan, settings: ValidatorSettings) -> Heard:
-    """Ask one server; what breaks off becomes a reading, too."""
+@asynccontextmanager
+async def conversation(connect: Connect, plan: Plan, settings: ValidatorSettings) -> AsyncIterator[Heard]:
+    """Ask one server; what breaks off becomes a reading, too.
+
+    Within the block everything is heard and QUIT is said. Its answer tells nothing, but is waited for (RFC
+    5321, 4.1.1.10) before the connection is closed: leaving the block does that.
+    """
     try:
         wire = await connect()
     except Broken as broken:
-        return Heard(_broken(broken), has_connected=False)
+        yield Heard(_broken(broken), has_connected=False)
+        return
     talk = _Talk(wire, plan, settings)
     try:
-        heard = await talk.ask(plan.address)
-        if plan.probe is None or heard.reading.outcome not in {"accepted", "forwarded"}:
+        heard = await _hear(talk, connect)
+        await talk.say_quit()
+        yield heard
+    finally:
+        await talk.end()
+
+
+async def _hear(talk: "_Talk", connect: Connect) -> Heard:
+    try:
+        heard = await talk.ask(talk.plan.address)
+        if talk.plan.probe is None or heard.reading.outcome not in {"accepted", "forwarded"}:
             return heard
-        probe = await _probe(talk, connect)
-        return Heard(heard.reading, heard.stage, heard.reply, probe)
+        return replace(heard, probe=await _probe(talk, connect))
     except _Stopped as stopped:
         return stopped.heard
     except Broken as broken:
         return Heard(_broken(broken))
-    finally:
-        await talk.end()
 
 
 async def _probe(talk: "_Talk", connect: Connect) -> Reading | None:
@@ -103,13 +115,14 @@ class _Talk:
         self._has_greeted = False
         self._is_encrypted = False
         self._in_transaction = False
+        self._has_quit = False
         self._extensions: frozenset[str] = frozenset()
 
     async def renew(self, wire: Wire) -> None:
         """Go on with a fresh connection and what was learned on the old one."""
         await self.end()
         self._wire = wire
-        self._has_greeted = self._is_encrypted = self._in_transaction = False
+        self._has_greeted = self._is_encrypted = self._in_transaction = self._has_quit = False
 
     async def ask(self, address: Address) -> Heard:
         """Name a recipient in a fresh transaction."""
@@ -122,10 +135,17 @@ class _Talk:
             heard = await self._name(address)
         return replace(heard, reading=_as_unknown(heard.reading))
 
+    async def say_quit(self) -> None:
+        """Take leave, once, whatever happened."""
+        if not self._has_quit:
+            self._has_quit = True
+            with suppress(Broken):
+                await self._wire.send("QUIT")
+
     async def end(self) -> None:
-        """Say QUIT, whatever happened, and hang up."""
+        """Take leave, hear the answer and hang up."""
+        await self.say_quit()
         with suppress(Broken):
-            await self._wire.send("QUIT")
             await self._wire.read_reply(min(_QUIT_TIMEOUT_S, self._settings.command_timeout_s))
         self._wire.close()
 

@@ -22,13 +22,14 @@ from core.settings import BadSetting, ValidatorSettings
 MAX_HOSTS: Final = 5
 MAX_ADDRESSES: Final = 6
 _MAX_CNAMES: Final = 8
+_MAX_ANSWERS: Final = 1_000
 _SHORTEST_TTL_S: Final = 300
 _LONGEST_TTL_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A mail server: its name, and its numbers that may be connected to, IPv4 first."""
+    """A mail server: its name, and its numbers that may be connected to, all of one kind."""
 
     name: str
     addresses: tuple[IP, ...]
@@ -134,17 +135,24 @@ class Resolver:
         return Route((), records, implicit=implicit, problem=problem, is_proved=is_proved, ttl_s=ttl_s)
 
     async def _numbers(self, name: str) -> list[IP]:
-        """The numbers of a host, IPv4 first; none when there is no such name."""
-        answers = await asyncio.gather(self._ask(name, "A"), self._ask(name, "AAAA"), return_exceptions=True)
-        found = [
-            read_ip(text) for answer in answers if isinstance(answer, _Answer) for _, text in answer.records
-        ]
-        for answer in answers:
-            if isinstance(answer, DnsFailed) and found:
+        """The numbers of a host; none when there is no such name.
+
+        Those of IPv6 only where it has no others: senders seldom have a good name there.
+        """
+        failed: DnsFailed | None = None
+        for kind in ("A", "AAAA"):
+            try:
+                records = (await self._ask(name, kind)).records
+            except NoSuchDomain:
                 continue
-            if isinstance(answer, BaseException) and not isinstance(answer, NoSuchDomain):
-                raise answer
-        return list(dict.fromkeys(found))
+            except DnsFailed as error:
+                failed = error
+                continue
+            if records:
+                return list(dict.fromkeys(read_ip(text) for _, text in records))
+        if failed is not None:
+            raise failed
+        return []
 
     async def _ask(self, name: str, kind: str) -> _Answer:
         asked = name
@@ -177,6 +185,8 @@ class Resolver:
                 resolver.nameservers = [address for address, _ in self._servers]
                 resolver.nameserver_ports = dict(self._servers)
             resolver.timeout = min(2.0, self._timeout_s)
+            # Many domains have their mail at a few hosts, whose numbers hold for their time to live.
+            resolver.cache = dns.resolver.LRUCache(_MAX_ANSWERS)
             self._resolver = resolver
         return self._resolver
 

@@ -18,15 +18,21 @@ async def open_validator(settings: Settings, *, patience_s: float | None = None)
     `patience_s` is how long a place within the limits is waited for; see `Validator`.
     """
     if not settings.redis.url:
-        yield Validator(settings.validator, patience_s=patience_s)
+        validator = Validator(settings.validator, patience_s=patience_s)
+        try:
+            yield validator
+        finally:
+            await validator.aclose()
         return
     redis = Redis.from_url(settings.redis.url)
+    validator = Validator(
+        settings.validator,
+        cache=RedisCache(redis),
+        limits=RedisLimits(redis, settings.validator),
+        patience_s=patience_s,
+    )
     try:
-        yield Validator(
-            settings.validator,
-            cache=RedisCache(redis),
-            limits=RedisLimits(redis, settings.validator),
-            patience_s=patience_s,
-        )
+        yield validator
     finally:
+        await validator.aclose()
         await redis.aclose()

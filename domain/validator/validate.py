@@ -9,7 +9,7 @@ import random
 import socket
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,7 +33,7 @@ from domain.validator.caches import (
     hidden,
     lifetime_s,
 )
-from domain.validator.dialogue import Heard, Plan, converse
+from domain.validator.dialogue import Heard, Plan, conversation
 from domain.validator.limits import Held, Limits, LocalLimits, connection
 from domain.validator.resolver import Host, Resolver, Route
 from domain.validator.syntax import Address, BadAddress, cache_key, describe, read_address
@@ -61,7 +61,11 @@ _MAX_ROUTES: Final = 20_000
 
 async def validate(address: str, settings: ValidatorSettings) -> Verdict:
     """The verdict on one address, by itself."""
-    return await Validator(settings).validate(address)
+    validator = Validator(settings)
+    try:
+        return await validator.validate(address)
+    finally:
+        await validator.aclose()
 
 
 class Validator:
@@ -87,6 +91,7 @@ class Validator:
         self._sources = [part.strip() for part in settings.sources.split(",") if part.strip()]
         self._routes: OrderedDict[str, tuple[Route, float]] = OrderedDict()
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._partings: set[asyncio.Task[None]] = set()
 
     async def validate(self, text: str, *, attempts: int = 1) -> Verdict:
         """The verdict on an address; `unknown`, too, when the limits leave no room to ask."""
@@ -115,6 +120,11 @@ class Validator:
                 if attempts == 1 or is_news or verdict.is_reachable != "unknown":
                     return as_cached(verdict, given=text.strip())
             return await self._validate(text.strip(), address, attempts)
+
+    async def aclose(self) -> None:
+        """Wait for the servers that leave was taken of, and give their places back."""
+        while self._partings:
+            await asyncio.wait(self._partings)
 
     async def tell_port(self, *, is_open: bool) -> None:
         """Remember, for all who share this memory, whether mail servers can be reached from here at all."""
@@ -174,13 +184,15 @@ class Validator:
         )
         if route.problem is not None:
             return findings.from_dns(route, mx)
-        if not self._settings.smtp_port or await self._cache.get(PORT_CLOSED) is not None:
+        port_closed, kept = await self._cache.get_many(PORT_CLOSED, _catch_all_key(address.domain))
+        if not self._settings.smtp_port or port_closed is not None:
             return Finding(reachable="unknown", sub_status="connection_refused", mx=mx)
-        is_catch_all = await self._known_catch_all(address.domain)
+        is_catch_all = _as_catch_all(kept)
         if is_catch_all is None and not self._is_known_provider(address.domain, first):
             # The first to come finds out for all; the others wait for that and not for each other.
-            async with self._alone(f"domain:{address.domain}"):
-                is_catch_all = await self._known_catch_all(address.domain)
+            async with self._alone(f"domain:{address.domain}") as has_waited:
+                if has_waited:
+                    is_catch_all = _as_catch_all(await self._cache.get(_catch_all_key(address.domain)))
                 if is_catch_all is None:
                     return await self._ask(address, route, mx, None)
         return await self._ask(address, route, mx, is_catch_all)
@@ -192,9 +204,8 @@ class Validator:
         if heard.probe is not None and is_catch_all is None:
             is_catch_all = findings.catch_all(heard.probe)
             if is_catch_all is not None:
-                await self._cache.put(
-                    hidden(f"catch-all:{address.domain}"), b"1" if is_catch_all else b"0", CATCH_ALL_S
-                )
+                value = b"1" if is_catch_all else b"0"
+                await self._cache.put(_catch_all_key(address.domain), value, CATCH_ALL_S)
         if probe is None and is_catch_all is None and address.domain in providers.HONEST_DOMAINS:
             is_catch_all = False
         accepts_all = providers.accepts_everybody(address.domain, host.name)
@@ -228,13 +239,22 @@ class Validator:
             source=self._source(plan.address.domain, number),
             timeout_s=settings.connect_timeout_s,
         )
-        async with connection(self._limits, group, within_s=self._patience_s):
-            heard = await converse(connect, plan, settings)
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(connection(self._limits, group, within_s=self._patience_s))
+            heard = await held.enter_async_context(conversation(connect, plan, settings))
+            if not heard.reading.asks_next_host:
+                self._part(held.pop_all())
         if heard.reading.sub_status == "ip_blocked":
             await self._limits.trip(group)
         elif heard.reading.sub_status == "rate_limited":
             await self._limits.slow_down(group)
         return heard
+
+    def _part(self, held: AsyncExitStack) -> None:
+        """Let a talk end by itself: nobody waits for a goodbye, but its place is taken until it is said."""
+        parting = asyncio.create_task(held.aclose())
+        self._partings.add(parting)
+        parting.add_done_callback(self._partings.discard)
 
     async def _route(self, domain: str) -> Route:
         kept = self._routes.get(domain)
@@ -247,10 +267,6 @@ class Validator:
             if len(self._routes) > _MAX_ROUTES:
                 self._routes.popitem(last=False)
         return route
-
-    async def _known_catch_all(self, domain: str) -> bool | None:
-        kept = await self._cache.get(hidden(f"catch-all:{domain}"))
-        return None if kept is None else kept == b"1"
 
     def _probe(self, domain: str, route: Route, is_catch_all: bool | None) -> Address | None:  # noqa: FBT001
         """The made-up address of a domain, always the same from us; None where none is needed."""
@@ -270,13 +286,13 @@ class Validator:
         return fitting[int.from_bytes(sha256(domain.encode()).digest()[:4], "big") % len(fitting)]
 
     @asynccontextmanager
-    async def _alone(self, name: str) -> AsyncIterator[None]:
-        """One at a time per name; the lock is forgotten with its last holder."""
+    async def _alone(self, name: str) -> AsyncIterator[bool]:
+        """One at a time per name, told whether another was before; the lock goes with its last holder."""
         lock, waiting = self._locks.get(name, (asyncio.Lock(), 0))
         self._locks[name] = lock, waiting + 1
         try:
             async with lock:
-                yield
+                yield waiting > 0
         finally:
             _, waiting = self._locks[name]
             if waiting == 1:
@@ -314,6 +330,14 @@ def _no_address(text: str, attempts: int) -> Verdict:
 
 def _verdict_key(address: Address) -> str:
     return hidden(f"verdict:{cache_key(address)}")
+
+
+def _catch_all_key(domain: str) -> str:
+    return hidden(f"catch-all:{domain}")
+
+
+def _as_catch_all(kept: bytes | None) -> bool | None:
+    return None if kept is None else kept == b"1"
 
 
 def _with_retry(verdict: Verdict, wait_s: float) -> Verdict:

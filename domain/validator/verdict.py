@@ -3,9 +3,11 @@
 Nothing here knows sockets. Only what was proved may be called invalid; whatever was not learned is None.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
+
+import msgspec
 
 Reachable = Literal["safe", "risky", "invalid", "unknown"]
 Status = Literal["valid", "invalid", "accept_all", "webmail", "disposable", "unknown"]
@@ -122,7 +124,7 @@ class Verdict:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, times as ISO texts."""
-        plain = asdict(self)
+        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(datetime,))
         plain["checked_at"] = self.checked_at.isoformat()
         plain["retry_after"] = self.retry_after.isoformat() if self.retry_after else None
         plain["mx"]["records"] = list(self.mx.records)

@@ -8,6 +8,7 @@ import asyncio
 import re
 import socket
 import ssl
+from functools import cache
 from typing import Final, Protocol
 
 from python_socks import ProxyError
@@ -169,6 +170,7 @@ class _Line(asyncio.Protocol):
             await self._arrived.wait()
 
 
+@cache
 def _unverified() -> ssl.SSLContext:
     """Mail between servers is encrypted to whoever answers; certificates of mail servers prove nothing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -22,9 +22,12 @@ class Zone(asyncio.DatagramProtocol):
     records: dict[tuple[str, str], Answer] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    known: set[str] = field(default_factory=set)
     transport: asyncio.DatagramTransport | None = None
+    delay_s: float = 0.0
 
     def add(self, name: str, **records: Answer) -> None:
+        self.known.add(name.lower())
         for kind, answer in records.items():
             self.records[name.lower(), kind] = answer
 
@@ -44,11 +47,15 @@ class Zone(asyncio.DatagramProtocol):
             return
         if rule:
             reply.set_rcode(dns.rcode.from_text(rule))
-        elif not any(known == name for known, _ in self.records):
+        elif name not in self.known:
             reply.set_rcode(dns.rcode.NXDOMAIN)
         else:
             self._fill(reply, name, kind)
-        self.transport.sendto(reply.to_wire(), addr)
+        wire = reply.to_wire()
+        if self.delay_s:
+            asyncio.get_running_loop().call_later(self.delay_s, self.transport.sendto, wire, addr)
+        else:
+            self.transport.sendto(wire, addr)
 
     def _fill(self, reply, name: str, kind: str) -> None:
         for asked in (kind, "CNAME"):

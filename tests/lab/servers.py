@@ -34,6 +34,8 @@ class MailServer:
     delay_s: float = 0.0
     closes_after_rcpt: bool = False
     raw: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object] | None = None
+    # What is done between QUIT and its answer.
+    goodbye: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object] | None = None
     lines: list[str] = field(default_factory=list)
     sessions: list[list[str]] = field(default_factory=list)
     peers: list[str] = field(default_factory=list)
@@ -71,6 +73,8 @@ class MailServer:
                     return
                 encrypted = True
                 continue
+            if text == "QUIT" and self.goodbye is not None:
+                await self.goodbye(reader, writer)
             if not await self._say(writer, self._answer(text, encrypted)):
                 return
             if text == "QUIT" or (self.closes_after_rcpt and text.startswith("RCPT")):
