@@ -1,4 +1,4 @@
-"""How often the finder is right, how sure it may be, and how fast it is: `python benchmarks/finder.py`.
+"""How often the finder is right, how sure it may be, and how fast it is: `python -m benchmarks.finder`.
 
 Two markets, each split into companies to learn from and companies to be tried on. The demo market has one
 pattern per company. The hidden market is made here, without a line of the finder: companies with mixtures
@@ -14,7 +14,7 @@ import sys
 import time
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import product
 from typing import Any
@@ -95,8 +95,10 @@ def _letters(text: str, *, written_out: bool) -> str:
     return "".join(c for c in plain if "a" <= c <= "z" or c in " -")
 
 
-def hidden_market(seed: int, companies: int) -> list[Company]:
-    """Companies with habits of their own, and what is known of their people."""
+def hidden_market(
+    seed: int, companies: int, sizes: Sequence[int] = (1, 1, 2, 2, 3, 4, 5, 7, 9, 12)
+) -> list[Company]:
+    """Companies with habits of their own, and what is known of so many of their people."""
     draw = random.Random(seed)
     weights = [weight for weight, _ in _PATTERNS.values()]
     made = []
@@ -109,7 +111,7 @@ def hidden_market(seed: int, companies: int) -> list[Company]:
         given_way = draw.choice(["first", "first", "joined", "hyphen"])
         taken: Counter[str] = Counter()
         samples = []
-        for _ in range(draw.choice([1, 1, 2, 2, 3, 4, 5, 7, 9, 12])):
+        for _ in range(draw.choice(sizes)):
             from_where = country if draw.random() < 0.8 else draw.choice(list(_GIVEN))
             first, last = draw.choice(_GIVEN[from_where]), draw.choice(_SURNAMES[from_where])
             f = _part(first, given_way, written_out=written_out)

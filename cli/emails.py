@@ -206,7 +206,7 @@ async def _find(settings: Settings, query: evidence.Query, *, asks: bool) -> fin
     try:
         async with database.transaction(SERVICE, read_only=True) as session:
             case = await evidence.gather(
-                session, query, privacy=settings.privacy, settings=settings.validator
+                session, query, user_id=None, privacy=settings.privacy, settings=settings.validator
             )
             model = await store.newest(session)
         async with open_validator(settings) as validator:

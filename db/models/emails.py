@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     Table,
     Text,
@@ -52,6 +53,12 @@ email_requests = Table(
     timestamp("finished_at", default=False),
     Column("outcome", Text),
     timestamp("reported_at", default=False),
+    Column("reported_hash", LargeBinary, info=pii("the contact whose address it is")),
+)
+Index(
+    "email_requests_bounced_idx",
+    email_requests.c.reported_hash,
+    postgresql_where=text("outcome = 'bounced'"),
 )
 Index(
     "email_requests_reported_at_idx",

@@ -29,5 +29,10 @@ contact_reports = Table(
     UniqueConstraint("user_id", "contact_id", "email_hash", name="contact_reports_key"),
 )
 Index("contact_reports_contact_id_idx", contact_reports.c.contact_id)
+Index(
+    "contact_reports_bounced_idx",
+    contact_reports.c.email_hash,
+    postgresql_where=text("outcome = 'bounced'"),
+)
 Index("contact_reports_source_id_idx", contact_reports.c.source_id)
 Index("contact_reports_user_id_idx", contact_reports.c.user_id, contact_reports.c.created_at)

@@ -162,20 +162,20 @@ async def get(session: AsyncSession, *, user_id: UserId, job_id: UUID) -> Job:
 
 async def page(session: AsyncSession, *, user_id: UserId, limit: int, cursor: str | None) -> JobPage:
     """A user's jobs, the latest first."""
-    before, before_id = paging.decode(_LIST, cursor, tuple[datetime, UUID]) if cursor else (None, None)
-    rows = (
-        await session.execute(
-            text(
-                f"{_JOBS} WHERE j.user_id = :user_id AND (CAST(:before AS timestamptz) IS NULL"
-                " OR (j.created_at, j.id) < (:before, CAST(:before_id AS uuid)))"
-                " GROUP BY j.id ORDER BY j.created_at DESC, j.id DESC LIMIT :limit"
-            ),
-            {"user_id": user_id, "before": before, "before_id": before_id, "limit": limit + 1},
-        )
-    ).all()
-    found = [_job(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return JobPage(found, paging.encode(_LIST, (found[-1].created_at, found[-1].id)) if more else None)
+    # The page is chosen before the rows of its jobs are counted.
+    rows, following = await paging.latest_first(
+        session,
+        "SELECT id, created_at FROM email_jobs WHERE user_id = :user_id",
+        {"user_id": user_id},
+        name=_LIST,
+        limit=limit,
+        cursor=cursor,
+    )
+    counted = await session.execute(
+        text(f"{_JOBS} WHERE j.id = ANY(:ids) GROUP BY j.id ORDER BY j.created_at DESC, j.id DESC"),
+        {"ids": [row.id for row in rows]},
+    )
+    return JobPage([_job(row) for row in counted], following)
 
 
 async def cancel(session: AsyncSession, *, user_id: UserId, job_id: UUID) -> Job:

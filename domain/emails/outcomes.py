@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import LeadFuelError, NotFound
 from core.ids import ContactId, UserId
 from core.settings import PrivacySettings
-from domain import reports
+from domain import reports, suppressions
 from domain.finder.learning import Trial, figures
+from domain.marks import keyed_hash
 from domain.reports import NotUnlocked, Outcome
 
 _BECAME_KNOWN: Final = "nothing was paid for the address of a contact"
@@ -77,9 +78,15 @@ async def report(
         raise NothingToReport("The request has found no address.")
     if row.outcome is not None:
         return Noted(row.id, row.outcome, 0, "you have reported this address before")
+    mark = None
+    if privacy.hash_key:
+        mark = keyed_hash(suppressions.require_key(privacy), kind="email", value=row.email.lower())
     await session.execute(
-        text("UPDATE email_requests SET outcome = :outcome, reported_at = app.now() WHERE id = :id"),
-        {"id": row.id, "outcome": outcome},
+        text(
+            "UPDATE email_requests SET outcome = :outcome, reported_at = app.now(), reported_hash = :mark"
+            " WHERE id = :id"
+        ),
+        {"id": row.id, "outcome": outcome, "mark": mark},
     )
     if row.contact_id is None:
         return Noted(row.id, outcome, 0, "noted")

@@ -193,6 +193,7 @@ class Searches:
         return await evidence.gather(
             session,
             Query(**request.input),
+            user_id=request.user_id,
             privacy=self.settings.privacy,
             settings=self.settings.validator,
         )

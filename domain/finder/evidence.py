@@ -5,7 +5,7 @@ Read in one short transaction; the talk with mail servers comes after it.
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.errors import Invalid, LeadFuelError, NotFound
-from core.ids import ContactId
+from core.ids import ContactId, UserId
 from core.settings import PrivacySettings, ValidatorSettings
 from core.text import fold
-from domain import suppressions
+from domain import reports, suppressions
 from domain.finder.learning import PER_COMPANY, Company
 from domain.finder.model import Name, Sample
 from domain.finder.names import BadName
@@ -30,6 +30,9 @@ from search.companies import company_key
 MAX_COLLEAGUES: Final = 200
 _HALF_LIFE_DAYS: Final = 3 * 365
 _SUPPRESSED_GUESSES: Final = 200
+# The local parts that a name may have, all but for names of very many words; and numbers behind a taken one.
+_GUESSES: Final = 2_000
+_NUMBERS: Final = range(2, 10)
 
 
 class Suppressed(LeadFuelError):
@@ -77,9 +80,17 @@ class Case:
 
 
 async def gather(
-    session: AsyncSession, query: Query, *, privacy: PrivacySettings, settings: ValidatorSettings
+    session: AsyncSession,
+    query: Query,
+    *,
+    user_id: UserId | None,
+    privacy: PrivacySettings,
+    settings: ValidatorSettings,
 ) -> Case:
-    """The case of a query; raises `Invalid`, `NotFound` or `Suppressed`."""
+    """The case of a query; raises `Invalid`, `NotFound` or `Suppressed`.
+
+    What `user_id` has reported of addresses is believed at once; of others', only what several say.
+    """
     person = await _contact(session, query.contact_id) if query.contact_id is not None else None
     name = _name(query, person)
     company = await _company(session, query, person)
@@ -87,7 +98,7 @@ async def gather(
     domain = _mail_domain(query, company, colleagues, settings)
     case = _case(name, domain, company, colleagues, person, settings)
     await _refuse_suppressed(session, case, person, privacy)
-    return case
+    return await _without_claimed(session, case, person, user_id, privacy)
 
 
 def readable(query: Query) -> None:
@@ -299,6 +310,88 @@ async def _refuse_suppressed(
     marks.append(("domain", keyed_hash(key, kind="domain", value=case.domain)))
     if await suppressions.suppressed(session, marks):
         raise Suppressed("This person, or the company, has asked not to be processed.")
+
+
+async def _without_claimed(
+    session: AsyncSession,
+    case: Case,
+    person: Row[Any] | None,
+    user_id: UserId | None,
+    privacy: PrivacySettings,
+) -> Case:
+    """The case with what the whole catalogue and all reports know of the addresses the person might have.
+
+    They may be somebody's who is listed under another company, under none, or far down a long list.
+    """
+    if not privacy.hash_key:
+        return case
+    key = suppressions.require_key(privacy)
+
+    def marks(locals_: Iterable[str]) -> dict[bytes, str]:
+        return {keyed_hash(key, kind="email", value=f"{local}@{case.domain}"): local for local in locals_}
+
+    made = renderings(case.name.first, case.name.middle, case.name.last).locals(_GUESSES)
+    guesses = marks(made)
+    owned = [(guesses[bytes(row.email_hash)], row) for row in await _owners(session, guesses)]
+    mine = [row for _, row in owned if _is_mine(row, case, person)]
+    bounced = {local for local, row in owned if row.email_status == "invalid"}
+    taken = case.taken | {local for local, row in owned if row not in mine}
+    numbered = marks(f"{local}{number}" for local in made if local in taken for number in _NUMBERS)
+    others = [row for row in await _owners(session, numbered) if row.id != case.contact_id]
+    taken |= {numbered[bytes(row.email_hash)] for row in others}
+    # Somebody found by the very address is that contact, as somebody found at the company is.
+    found = (
+        None if case.known or person else next((row for row in mine if row.email_status != "invalid"), None)
+    )
+    known = Known(found.email, found.email_status, found.email_verified_at) if found else case.known
+    ours = keyed_hash(key, kind="email", value=known.address.lower()) if known else None
+    reported = await _reported(session, [*guesses, *numbered, *([ours] if ours else [])], user_id)
+    at_hand = guesses | numbered
+    return replace(
+        case,
+        contact_id=ContactId(found.id) if found else case.contact_id,
+        known=None if ours in reported else known,
+        taken=taken,
+        bounced=case.bounced | bounced | {at_hand[mark] for mark in reported if mark in at_hand},
+    )
+
+
+async def _owners(session: AsyncSession, marks: Iterable[bytes]) -> list[Row[Any]]:
+    """The contacts that have one of these addresses."""
+    found = await session.execute(
+        text(
+            "SELECT id, first_name, last_name, email, email_status, email_verified_at, email_hash"
+            " FROM contacts WHERE email_hash = ANY(:marks) ORDER BY id"
+        ),
+        {"marks": list(marks)},
+    )
+    return list(found.all())
+
+
+async def _reported(session: AsyncSession, marks: Iterable[bytes], user_id: UserId | None) -> set[bytes]:
+    """Those of these addresses that bounced, by the word of the user or of enough others."""
+    found = await session.scalars(
+        text(
+            """
+            SELECT mark FROM (
+                SELECT email_hash AS mark, user_id FROM contact_reports
+                WHERE email_hash = ANY(:marks) AND outcome = 'bounced'
+                UNION
+                SELECT reported_hash, user_id FROM email_requests
+                WHERE reported_hash = ANY(:marks) AND outcome = 'bounced'
+            ) AS told
+            GROUP BY mark
+            HAVING bool_or(user_id = CAST(:user_id AS uuid)) OR count(*) >= :witnesses
+            """
+        ),
+        {"marks": list(marks), "user_id": user_id, "witnesses": reports.WITNESSES},
+    )
+    return {bytes(mark) for mark in found}
+
+
+def _is_mine(row: Row[Any], case: Case, person: Row[Any] | None) -> bool:
+    """Whether the owner of an address is whom we look for."""
+    return row.id == case.contact_id or (person is None and _is_same(row, case.name))
 
 
 def _is_same(row: Row[Any], name: Name) -> bool:

@@ -293,11 +293,10 @@ def _prior(base: Prior, companies: Sequence[Sequence[Explained]], *, seen: float
     for _ in range(_ROUNDS):
         templates: dict[str, float] = defaultdict(float)
         features: dict[str, dict[str, float]] = {feature: defaultdict(float) for feature in FEATURES}
+        at_first = Odds(Belief(prior, 0.5, 0.5, {}, {}, 0))
         for explained in companies:
-            belief = Belief(prior, 0.5, 0.5, {}, {}, len(explained))
-            for _ in range(2):
-                found, forms = shares(belief, explained)
-                belief = Belief(prior, 0.5, 0.5, found, forms, len(explained))
+            found, forms = shares(at_first, explained)
+            found, forms = shares(Odds(Belief(prior, 0.5, 0.5, found, forms, len(explained))), explained)
             _add(templates, found)
             for feature in FEATURES:
                 _add(features[feature], forms[feature])

@@ -7,7 +7,7 @@ shared among them by their probability, until the shares no longer move.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from heapq import nsmallest
@@ -125,7 +125,7 @@ class Belief:
 
     def other(self) -> float:
         """The probability that no template explains an address."""
-        return _weighed([OTHER], self.prior.templates, self.templates, self.weight)[OTHER]
+        return _Weighed(self.prior.templates, self.templates, self.weight)[OTHER]
 
 
 class Odds:
@@ -133,25 +133,24 @@ class Odds:
 
     def __init__(self, belief: Belief) -> None:
         prior, weight = belief.prior, belief.weight
-        self._templates = _weighed(TEMPLATES, prior.templates, belief.templates, weight)
-        self._features = {
-            feature: _weighed(
-                _FLAT_FEATURES[feature],
-                prior.features.get(feature, {}),
-                belief.features.get(feature, {}),
-                belief.feature_weight,
+        self._templates = _Weighed(prior.templates, belief.templates, weight)
+        self._features = [
+            _Shares(
+                _Weighed(
+                    prior.features.get(feature, {}), belief.features.get(feature, {}), belief.feature_weight
+                )
             )
             for feature in FEATURES
-        }
+        ]
 
     def of(self, name: Renderings) -> Callable[[Style], float]:
         """The probability of a style of this name; the forms of a feature share among those it leaves."""
         templates = self._templates
-        choices = (name.spellings, name.given, name.surname, (AS_GIVEN, NICKNAME))
-        spelling, given, surname, short = (
-            _shared(self._features[feature], forms) for feature, forms in zip(FEATURES, choices, strict=True)
-        )
-        short[NICKNAME] /= max(name.nicknames, 1)
+        spellings, givens, surnames, shorts = self._features
+        spelling, given, surname = spellings[name.spellings], givens[name.given], surnames[name.surname]
+        short = shorts[AS_GIVEN, NICKNAME]
+        if name.nicknames > 1:
+            short = {**short, NICKNAME: short[NICKNAME] / name.nicknames}
 
         def chance(style: Style) -> float:
             return (
@@ -165,18 +164,30 @@ class Odds:
         return chance
 
 
-def _weighed(
-    names: Iterable[str], prior: Mapping[str, float], counts: Mapping[str, float], weight: float
-) -> dict[str, float]:
-    """Prior and counts together, as a Dirichlet distribution has them."""
-    total = weight + sum(counts.values())
-    return {name: (weight * prior.get(name, _LEAST) + counts.get(name, 0.0)) / total for name in names}
+class _Weighed(dict[str, float]):
+    """Prior and counts together, as a Dirichlet distribution has them; worked out where it is looked at."""
+
+    def __init__(self, prior: Mapping[str, float], counts: Mapping[str, float], weight: float) -> None:
+        self._prior, self._counts, self._weight = prior, counts, weight
+        self._total = weight + sum(counts.values())
+
+    def __missing__(self, name: str) -> float:
+        prior, count = self._prior.get(name, _LEAST), self._counts.get(name, 0.0)
+        self[name] = odds = (self._weight * prior + count) / self._total
+        return odds
 
 
-def _shared(odds: Mapping[str, float], forms: Sequence[str]) -> dict[str, float]:
-    """The odds of the forms among themselves; a feature without a choice weighs nothing."""
-    total = sum(odds[form] for form in forms)
-    return {"": 1.0, **{form: odds[form] / total for form in forms}}
+class _Shares(dict[tuple[str, ...], Mapping[str, float]]):
+    """The odds of some forms among themselves; a feature without a choice weighs nothing."""
+
+    def __init__(self, odds: _Weighed) -> None:
+        self._odds = odds
+
+    def __missing__(self, forms: tuple[str, ...]) -> Mapping[str, float]:
+        odds = self._odds
+        total = sum(odds[form] for form in forms)
+        self[forms] = shared = {"": 1.0, **{form: odds[form] / total for form in forms}}
+        return shared
 
 
 def believe(model: Model, samples: Sequence[Sample], country: str | None = None) -> Belief:
@@ -197,7 +208,7 @@ def settle(model: Model, explained: Sequence[Explained], country: str | None) ->
     """Share the samples among their styles until nothing moves any more."""
     belief = Belief(model.prior_for(country), model.concentration, model.of_features, {}, {}, len(explained))
     for _ in range(_ROUNDS if explained else 0):
-        templates, features = shares(belief, explained)
+        templates, features = shares(Odds(belief), explained)
         moved = max(abs(templates[key] - belief.templates.get(key, 0.0)) for key in templates)
         belief = replace(belief, templates=templates, features=features)
         if moved < _SETTLED:
@@ -217,12 +228,11 @@ def explanations(sample: Sample) -> tuple[Renderings | None, tuple[Style, ...]]:
 
 
 def shares(
-    belief: Belief, explained: Sequence[Explained]
+    odds: Odds, explained: Sequence[Explained]
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """How much of the samples goes to each template and form, by the present belief."""
     templates: dict[str, float] = defaultdict(float)
     features: dict[str, dict[str, float]] = {feature: defaultdict(float) for feature in FEATURES}
-    odds = Odds(belief)
     for weight, name, styles in explained:
         if name is None or not styles:
             templates[OTHER] += weight

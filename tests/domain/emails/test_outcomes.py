@@ -1,9 +1,12 @@
 """What users report of addresses: noted once, given back where it is due, counted against what was said."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.errors import NotFound
 from db.sessions import SERVICE
+from domain.credits import movements
 from domain.emails import outcomes
 from domain.emails.outcomes import NothingToReport
 from domain.finder import store
@@ -45,6 +48,35 @@ async def test_a_bounce_of_a_found_contact_gives_the_credits_back_once(office, l
     again = await report("replied", request_id=found.request.id)
     assert (again.outcome, again.refunded) == ("bounced", 0)
     assert await office.books_agree()
+
+
+async def test_an_address_that_bounced_is_not_told_again(office, lab, fritz, report, make_user):
+    await lab.domain("corp-lab.com", MailServer({"nlind": OK}))
+    nora = {"first_name": "Nora", "last_name": "Lind", "domain": "corp-lab.com"}
+    found = await office.look(**nora)
+    assert found.answer["email"] == "nlind@corp-lab.com"
+    await report("bounced", request_id=found.request.id)
+    assert (await office.look(**nora)).answer["email"] is None
+    # One person's word is not everybody's.
+    bob, carl = await make_user(), await make_user()
+    async with office.db.transaction(SERVICE) as session:
+        for user in (bob, carl):
+            await movements.grant(session, user_id=user, amount=50, reference=str(user), reason="a test")
+    bobs = await replace(office, user_id=bob).look(**nora)
+    assert bobs.answer["email"] == "nlind@corp-lab.com"
+    await report("bounced", request_id=bobs.request.id, user_id=bob)
+    assert (await replace(office, user_id=carl).look(**nora)).answer["email"] is None
+
+
+async def test_a_contact_s_address_that_bounced_is_not_told_again(office, lab, fritz, report):
+    server = MailServer({"flange": OK})
+    await lab.domain("corp-lab.com", server)
+    found = await office.look(contact_id=fritz)
+    await report("bounced", request_id=found.request.id)
+    server.other = OK
+    again = await office.look(contact_id=fritz)
+    assert again.answer["email"] not in {None, found.answer["email"]}
+    assert again.request.credits == 0
 
 
 async def test_a_report_by_address_is_about_the_latest_answer_with_it(office, lab, report):

@@ -16,6 +16,8 @@ from domain import suppressions
 from domain.finder import evidence, store
 from domain.finder.evidence import Query
 from domain.finder.find import find
+from domain.finder.model import Name, Sample
+from domain.marks import keyed_hash
 
 SETTINGS = ValidatorSettings()
 
@@ -55,9 +57,11 @@ async def catalogue(db, clean_database):
 
 @pytest.fixture
 def gather(db, settings):
-    async def run(**query):
+    async def run(*, user_id=None, **query):
         async with db.transaction(SERVICE, read_only=True) as session:
-            return await evidence.gather(session, Query(**query), privacy=settings.privacy, settings=SETTINGS)
+            return await evidence.gather(
+                session, Query(**query), user_id=user_id, privacy=settings.privacy, settings=SETTINGS
+            )
 
     return run
 
@@ -91,6 +95,46 @@ async def test_whom_we_have_is_known(catalogue, gather):
     assert case.known.address == "a.keller@corp-mail.com"
     bounced = await gather(first_name="Dora", last_name="Wolf", domain="corp-web.com")
     assert bounced.known is None
+
+
+@pytest.fixture
+def listed(db, settings):
+    """Somebody of no company, known by an address alone."""
+
+    async def add(first, last, email, status="valid"):
+        mark = keyed_hash(settings.privacy.hash_key.encode(), kind="email", value=email)
+        async with db.transaction(SERVICE) as session:
+            return await session.scalar(
+                text(
+                    "INSERT INTO contacts (first_name, last_name, email, email_status, email_hash)"
+                    " VALUES (:first, :last, :email, :status, :mark) RETURNING id"
+                ),
+                {"first": first, "last": last, "email": email, "status": status, "mark": mark},
+            )
+
+    return add
+
+
+async def test_an_address_is_another_person_s_wherever_they_are_listed(listed, clean_database, gather):
+    await listed("Nils", "Lind", "n.lind@far-lab.com")
+    await listed("Nora", "Lindt", "n.lind2@far-lab.com")
+    await listed("Nora", "Lindt", "nlind@far-lab.com", "invalid")
+    case = await gather(first_name="Nora", last_name="Lind", domain="far-lab.com")
+    assert {"n.lind", "n.lind2"} <= case.taken
+    assert case.bounced == {"nlind"}
+    samples = (Sample(Name("Anna", "", "Keller"), "a.keller"),) * 9
+    answer = await find(replace(case, samples=samples), store.Model())
+    assert answer.email == "n.lind3@far-lab.com"
+
+
+async def test_whom_an_address_tells_is_known_at_whatever_company(listed, clean_database, gather):
+    contact = await listed("Nora", "Lind", "nora.lind@far-lab.com")
+    case = await gather(first_name="NORA", last_name="Lind", domain="far-lab.com")
+    assert (case.contact_id, case.known.address) == (contact, "nora.lind@far-lab.com")
+    other = await listed("Nora", "Lind", "nlind@far-lab.com")
+    case = await gather(contact_id=ContactId(other), domain="far-lab.com")
+    assert case.known.address == "nlind@far-lab.com"
+    assert case.taken == {"nora.lind"}
 
 
 async def test_what_cannot_be_sought_is_refused(catalogue, gather, db, settings):

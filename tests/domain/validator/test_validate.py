@@ -9,6 +9,7 @@ import pytest
 
 from core import clock
 from core.settings import ValidatorSettings
+from domain.validator import dialogue
 from domain.validator.limits import LocalLimits
 from domain.validator.validate import RETRY_AFTER, Validator, validate
 from domain.validator.verdict import SUB_STATUSES, from_json
@@ -37,7 +38,8 @@ async def test_a_known_mailbox_is_safe_and_an_unknown_one_invalid(lab):
     assert all(session[-1] == "QUIT" for session in server.sessions)
 
 
-async def test_nobody_waits_for_a_goodbye_but_its_place_is_taken_until_it_is_said(lab):
+async def test_nobody_waits_for_a_goodbye_but_its_place_is_taken_until_it_is_said(lab, monkeypatch):
+    monkeypatch.setattr(dialogue, "_QUIT_TIMEOUT_S", 8.0)
     said = asyncio.Event()
 
     async def slow_to_part(_reader, _writer):
@@ -45,10 +47,10 @@ async def test_nobody_waits_for_a_goodbye_but_its_place_is_taken_until_it_is_sai
 
     server = MailServer({"anna": OK, "bert": OK}, goodbye=slow_to_part)
     await lab.domain("corp-lab.com", server)
-    validator = lab.validator(connections_per_group=1, command_timeout_s=0.3)
+    validator = lab.validator(connections_per_group=1, command_timeout_s=8.0)
     started = time.monotonic()
     assert says(await validator.validate("anna@corp-lab.com")) == ("safe", None)
-    assert time.monotonic() - started < 0.25
+    assert time.monotonic() - started < 5
     assert server.now_open == 1
     asyncio.get_running_loop().call_later(0.15, said.set)
     assert says(await validator.validate("bert@corp-lab.com")) == ("safe", None)
