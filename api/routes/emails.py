@@ -19,6 +19,7 @@ from domain.emails.outcomes import NothingToReport
 from domain.emails.requests import Kind as RequestKind
 from domain.emails.requests import Request, State
 from domain.finder.evidence import Query, Suppressed
+from domain.paging import MAX_CURSOR_LENGTH, BadCursor
 from domain.reports import Outcome
 from domain.validator.verdict import Exchange, Kind, Reachable, Smtp, SmtpReply, Status, Syntax, Verdict
 from search.request import Form
@@ -124,6 +125,36 @@ class RequestAnswer(Answer):
     finding: FoundAnswer | None
 
 
+class AfterEmailEvent(Form, frozen=True):
+    """How far the answers have been read."""
+
+    limit: Annotated[int, Meta(ge=1, le=500, description="Events on a page")] = 100
+    after: (
+        Annotated[
+            str, Meta(min_length=1, max_length=MAX_CURSOR_LENGTH, description="`cursor` of the page before")
+        ]
+        | None
+    ) = None
+
+
+class EmailEventAnswer(Answer):
+    """The end of a request; `GET /v1/emails/{id}` has its answer. `error` says why it has failed."""
+
+    id: UUID
+    kind: Literal["email.validated", "email.found", "email.failed"]
+    credits: Cost
+    error: str | None
+    created_at: datetime
+    finished_at: datetime
+
+
+class EmailEventsAnswer(Answer):
+    """`cursor` is how far this goes; ask again behind it for what comes."""
+
+    events: list[EmailEventAnswer]
+    cursor: str | None
+
+
 class EmailReport(Form, frozen=True):
     """Of a request by its `id`, or of the latest one that was answered with this `email`."""
 
@@ -146,6 +177,10 @@ _CHECKING: Final = (*_ASKING, NotToBeProcessed)
 _FINDING: Final = (*_ASKING, NotFound, Suppressed)
 _ADDRESS: Final = {"email": "anna@example.com"}
 _PERSON: Final = {"first_name": "Anna", "last_name": "Keller", "domain": "acme.example"}
+_ENDED: Final[dict[RequestKind, Literal["email.validated", "email.found"]]] = {
+    "validate": "email.validated",
+    "find": "email.found",
+}
 _LINKS: Final = {"id": "$response.body#/id"}
 
 
@@ -216,6 +251,24 @@ async def validate_email_function(call: Call, body: CheckRequest) -> VerdictAnsw
 async def email_finder_function(call: Call, body: FindRequest) -> FoundAnswer:
     """The same as `POST /v1/emails/find`, for clients of edge functions."""
     return await find(call, body)
+
+
+@operation(
+    "GET",
+    "/v1/emails/events",
+    tag="E-mails",
+    summary="Which of your requests have ended",
+    session="service_read",
+    errors=(BadCursor,),
+)
+async def list_email_events(call: Call, query: AfterEmailEvent) -> EmailEventsAnswer:
+    """Checks and searches in the order in which they ended, those that took hours among them, a few seconds
+    later and for as long as they are kept. The rows of jobs are not among them.
+    """
+    ended, cursor = await requests.answered(
+        call.session, user_id=call.user_id, limit=query.limit, after=query.after
+    )
+    return EmailEventsAnswer(events=[_event(request) for request in ended], cursor=cursor)
 
 
 @operation(
@@ -318,6 +371,17 @@ async def find(call: Call, body: FindRequest) -> FoundAnswer:
     return answer
 
 
+def _event(request: Request) -> EmailEventAnswer:
+    return EmailEventAnswer(
+        id=request.id,
+        kind=_ENDED[request.kind] if request.state == "done" else "email.failed",
+        credits=request.credits,
+        error=request.error,
+        created_at=request.created_at,
+        finished_at=request.finished_at or request.created_at,
+    )
+
+
 def _verdict(request: Request, verdict: Verdict) -> VerdictAnswer:
     plain = verdict.as_json() | {"id": request.id, "state": request.state, "credits": request.credits}
     return msgspec.convert(plain, VerdictAnswer)
@@ -332,6 +396,7 @@ def _found(request: Request, answer: dict[str, Any] | None) -> FoundAnswer:
 OPERATIONS: Final[list[Operation]] = [
     validate_email,
     find_email,
+    list_email_events,
     show_email_request,
     validate_email_function,
     email_finder_function,

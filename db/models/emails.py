@@ -58,7 +58,14 @@ email_requests = Table(
 Index(
     "email_requests_bounced_idx",
     email_requests.c.reported_hash,
-    postgresql_where=text("outcome = 'bounced'"),
+    postgresql_where=text("reported_hash IS NOT NULL AND outcome = 'bounced'"),
+)
+Index(
+    "email_requests_finished_idx",
+    email_requests.c.user_id,
+    email_requests.c.finished_at,
+    email_requests.c.id,
+    postgresql_where=text("job_id IS NULL AND finished_at IS NOT NULL"),
 )
 Index(
     "email_requests_reported_at_idx",

@@ -17,11 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import NotFound
 from core.ids import UserId
 from db.sessions import SERVICE, Database
+from domain import paging
 
 Kind = Literal["validate", "find"]
 # `waiting` has no answer yet, `retrying` has one for the time being, the others are the end.
 State = Literal["waiting", "retrying", "done", "failed", "cancelled"]
 
+_ANSWERS: Final = "email_answers"
+# A transaction that ends a request is over within this time.
+_SETTLED_S: Final = 5
 _COLUMNS: Final = """
     id, user_id, job_id, place, kind, input, subject, state, attempts, claims, due_at, lease, hold_id,
     credits, log_id, error, created_at, finished_at
@@ -105,6 +109,38 @@ async def get(session: AsyncSession, *, user_id: UserId, request_id: UUID | None
     if row is None:
         raise NotFound("There is no such request.")
     return _request(row)
+
+
+async def answered(
+    session: AsyncSession, *, user_id: UserId, limit: int, after: str | None
+) -> tuple[list[Request], str | None]:
+    """A user's single requests in the order in which they ended, and the cursor behind the last of them.
+
+    What has ended this very moment comes a little later, when nothing can come before it any more. Raises
+    `BadCursor`.
+    """
+    since, since_id = paging.decode(_ANSWERS, after, tuple[datetime, UUID]) if after else (None, None)
+    found = await session.execute(
+        text(
+            f"""
+            SELECT {_COLUMNS} FROM email_requests
+            WHERE user_id = :user_id AND job_id IS NULL AND finished_at IS NOT NULL
+              AND finished_at < app.now() - make_interval(secs => :settled_s)
+              AND (CAST(:since AS timestamptz) IS NULL
+                   OR (finished_at, id) > (:since, CAST(:since_id AS uuid)))
+            ORDER BY finished_at, id LIMIT :limit
+            """  # noqa: S608 - a constant list of columns
+        ),
+        {
+            "user_id": user_id,
+            "since": since,
+            "since_id": since_id,
+            "settled_s": _SETTLED_S,
+            "limit": limit,
+        },
+    )
+    rows = [_request(row) for row in found]
+    return rows, paging.encode(_ANSWERS, (rows[-1].finished_at, rows[-1].id)) if rows else after
 
 
 async def alone(session: AsyncSession, request: Request) -> None:

@@ -378,7 +378,7 @@ async def _reported(session: AsyncSession, marks: Iterable[bytes], user_id: User
                 WHERE email_hash = ANY(:marks) AND outcome = 'bounced'
                 UNION
                 SELECT reported_hash, user_id FROM email_requests
-                WHERE reported_hash = ANY(:marks) AND outcome = 'bounced'
+                WHERE reported_hash = ANY(:marks) AND reported_hash IS NOT NULL AND outcome = 'bounced'
             ) AS told
             GROUP BY mark
             HAVING bool_or(user_id = CAST(:user_id AS uuid)) OR count(*) >= :witnesses

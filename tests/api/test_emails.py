@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from api.app import create_app
+from core import clock
 from core.settings import RedisSettings
 from db.sessions import SERVICE
 from domain import suppressions
@@ -275,6 +277,27 @@ async def test_earlier_answers_are_the_asker_s_alone(lab, ask, bob, ann):
     )
     assert (await bob("GET", path)).status_code == 404
     assert (await ann("GET", "/v1/emails/17")).status_code == 404
+
+
+async def test_the_ends_of_requests_are_told_in_their_order(lab, ask, bob, ann):
+    await lab.domain("corp-lab.com", MailServer({"anna": OK}))
+    told = [
+        (await ask("/v1/emails/validate", {"email": f"{name}@corp-lab.com"})).json()["id"]
+        for name in ("anna", "bert", "carl")
+    ]
+    path = "/v1/emails/events"
+    assert (await ann("GET", path)).json() == {"events": [], "cursor": None}
+    with clock.shifted(timedelta(seconds=10)):
+        first = (await ann("GET", f"{path}?limit=2")).json()
+        assert [event["id"] for event in first["events"]] == told[:2]
+        assert {event["kind"] for event in first["events"]} == {"email.validated"}
+        rest = (await ann("GET", f"{path}?limit=2&after={first['cursor']}")).json()
+        assert [event["id"] for event in rest["events"]] == told[2:]
+        nothing = (await ann("GET", f"{path}?after={rest['cursor']}")).json()
+        assert nothing == {"events": [], "cursor": rest["cursor"]}
+        assert (await bob("GET", path)).json()["events"] == []
+    wrong = await ann("GET", f"{path}?after=xyz")
+    assert (wrong.status_code, wrong.json()["type"]) == (422, "/problems/wrong-cursor")
 
 
 async def test_a_caller_waits_so_long_and_then_polls(lab, api_settings, run_app, ann, db):
