@@ -19,7 +19,7 @@ from core.settings import PrivacySettings, ValidatorSettings
 from core.text import fold
 from domain import reports, suppressions
 from domain.finder.learning import PER_COMPANY, Company
-from domain.finder.model import Name, Sample
+from domain.finder.model import PLAIN, Name, Sample, explanation
 from domain.finder.names import BadName
 from domain.finder.templates import renderings
 from domain.marks import keyed_hash
@@ -302,7 +302,7 @@ async def _refuse_suppressed(
     if not privacy.hash_key:
         return
     key = suppressions.require_key(privacy)
-    made = renderings(case.name.first, case.name.middle, case.name.last).locals(_SUPPRESSED_GUESSES)
+    made = _guesses(case, _SUPPRESSED_GUESSES)
     addresses = [f"{local}@{case.domain}" for local in made if local not in case.taken]
     if person is not None and person.email:
         addresses.append(person.email.lower())
@@ -330,7 +330,7 @@ async def _without_claimed(
     def marks(locals_: Iterable[str]) -> dict[bytes, str]:
         return {keyed_hash(key, kind="email", value=f"{local}@{case.domain}"): local for local in locals_}
 
-    made = renderings(case.name.first, case.name.middle, case.name.last).locals(_GUESSES)
+    made = _guesses(case, _GUESSES)
     guesses = marks(made)
     owned = [(guesses[bytes(row.email_hash)], row) for row in await _owners(session, guesses)]
     mine = [row for _, row in owned if _is_mine(row, case, person)]
@@ -354,6 +354,13 @@ async def _without_claimed(
         taken=taken,
         bounced=case.bounced | bounced | {at_hand[mark] for mark in reported if mark in at_hand},
     )
+
+
+def _guesses(case: Case, limit: int) -> list[str]:
+    """Local parts that the person might have, with what the company adds to names as well."""
+    plain = renderings(case.name.first, case.name.middle, case.name.last).locals(limit)
+    added = dict.fromkeys((PLAIN, *(explanation(sample).added for sample in case.samples)))
+    return [one.to(local) for one in added for local in plain]
 
 
 async def _owners(session: AsyncSession, marks: Iterable[bytes]) -> list[Row[Any]]:

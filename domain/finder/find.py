@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from domain.finder.evidence import Case
 from domain.finder.learning import confidence
-from domain.finder.model import Candidate, Model, believe, candidates, explanations
+from domain.finder.model import Candidate, Model, believe, candidates, explanation
 from domain.validator.verdict import Verdict
 
 # `searching` is an answer that is not there yet.
@@ -136,10 +136,7 @@ def _weighed(
 def _found(
     base: Answer, case: Case, candidate: Candidate, sure: float, email_status: str, server: str
 ) -> Answer:
-    agreeing = sum(
-        any(style.template == candidate.template for style in explanations(sample)[1])
-        for sample in case.samples
-    )
+    agreeing = sum(candidate.template in explanation(sample).patterns() for sample in case.samples)
     evidence = (
         f"{agreeing} of {len(case.samples)} known addresses at {case.domain} follow {candidate.template}."
         if case.samples

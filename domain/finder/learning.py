@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from domain.finder.model import (
     FEATURES,
+    PLAIN,
     Belief,
     Explained,
+    Explanation,
     Model,
     Odds,
     Prior,
@@ -22,12 +24,12 @@ from domain.finder.model import (
     believe,
     candidates,
     explain,
-    explanations,
+    explanation,
     settle,
     shares,
 )
 from domain.finder.names import BadName
-from domain.finder.templates import OTHER, TEMPLATES, Renderings, Style
+from domain.finder.templates import OTHER, TEMPLATES
 
 # More of one company teach nothing about companies in general.
 PER_COMPANY: Final = 12
@@ -134,14 +136,20 @@ def fit(companies: Sequence[Company], *, before: Model | None = None) -> Model:
 def weighed(model: Model, companies: Sequence[Company]) -> Model:
     """The model with the weights of its priors under which held-back addresses were likeliest."""
     held = list(_held_back(companies[:: max(1, len(companies) // _WEIGHED_BY)]))
-    for name in ("of_features", "concentration", "of_features"):
+    has_additions = any(explained.added != PLAIN for _, explained, _ in held)
+    for name in ("of_features", "concentration", "of_features", *["of_additions"][:has_additions]):
         tried = [replace(model, **{name: weight}) for weight in _WEIGHTS]  # type: ignore[arg-type]
         model = max(tried, key=lambda one: _likelihood(one, held))
     return model
 
 
 def _weighed_as(model: Model, other: Model) -> Model:
-    return replace(model, concentration=other.concentration, of_features=other.of_features)
+    return replace(
+        model,
+        concentration=other.concentration,
+        of_features=other.of_features,
+        of_additions=other.of_additions,
+    )
 
 
 def leave_one_out(model: Model, companies: Iterable[Company]) -> list[Trial]:
@@ -168,7 +176,7 @@ def _try(model: Model, held: Sample, others: Sequence[Sample], country: str | No
         return None
     if not free:
         return None
-    name, _ = explanations(held)
+    name = explanation(held).name
     return Trial(
         free[0].belief,
         free[0].local == held.local,
@@ -328,7 +336,7 @@ def _smoothed(
     return {name: (counts.get(name, 0.0) + weight * base.get(name, 0.0) / scale) / total for name in names}
 
 
-Held = tuple[str | None, Renderings | None, tuple[Style, ...], list[Explained]]
+Held = tuple[str | None, Explanation, list[Explained]]
 
 
 def _held_back(companies: Sequence[Company]) -> Iterator[Held]:
@@ -337,16 +345,17 @@ def _held_back(companies: Sequence[Company]) -> Iterator[Held]:
         samples = company.samples[:5]
         for place in range(min(len(samples), 3)):
             others = samples[:place] + samples[place + 1 :]
-            yield company.country, *explanations(samples[place]), explain(others[: place + 1])
+            yield company.country, explanation(samples[place]), explain(others[: place + 1])
 
 
 def _likelihood(model: Model, held: Sequence[Held]) -> float:
     """How likely held-back addresses were."""
     total = 0.0
-    for country, name, styles, others in held:
+    for country, (name, styles, added), others in held:
         belief = settle(model, others, country)
         if name is not None and styles:
-            total += log(max(sum(map(Odds(belief).of(name), styles)), 1e-9))
+            share = belief.additions.get(added, 0.0)
+            total += log(max(share * sum(map(Odds(belief).of(name), styles)), 1e-9))
         else:
             total += log(belief.other())
     return total

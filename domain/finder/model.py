@@ -6,16 +6,26 @@ company's own addresses weigh against it as Dirichlet counts. An address that se
 shared among them by their probability, until the shares no longer move.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from heapq import nsmallest
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from domain.finder.names import BadName
-from domain.finder.templates import AS_GIVEN, NICKNAME, OTHER, TEMPLATES, Renderings, Style, renderings
+from domain.finder.templates import (
+    AS_GIVEN,
+    MAX_LOCAL,
+    NICKNAME,
+    OTHER,
+    TEMPLATES,
+    Renderings,
+    Style,
+    renderings,
+)
 
 MAX_CANDIDATES: Final = 20
 _ROUNDS: Final = 12
@@ -35,6 +45,9 @@ _LEAST: Final = 1e-5
 _SAME: Final = 1e-12
 # How often a namesake of somebody at the company is told apart by a number.
 _NUMBERED: Final = 0.5
+# What a company adds to names is short.
+_LONGEST_ADDED: Final = 8
+_SEPARATOR: Final = re.compile(r"[._-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +87,11 @@ class Model:
 
     prior: Prior = field(default_factory=flat_prior)
     by_country: Mapping[str, Prior] = field(default_factory=dict)
-    # So many samples weigh as much as the prior: of templates, and of the forms of a feature.
+    # So many samples weigh as much as the prior: of templates, of the forms of a feature, and of that nothing
+    # is added to names. With 1.0 a single addition is not believed to be the company's.
     concentration: float = 1.0
     of_features: float = 1.0
+    of_additions: float = 1.0
     # Belief, share of the right, number of trials, ascending; without any, belief is taken as it is.
     calibration: tuple[tuple[float, float, float], ...] = ()
     # From how many companies it was learned, in all ("") and by country.
@@ -92,6 +107,7 @@ class Model:
             "by_country": {country: _plain(prior) for country, prior in self.by_country.items()},
             "concentration": self.concentration,
             "of_features": self.of_features,
+            "of_additions": self.of_additions,
             "calibration": [list(point) for point in self.calibration],
             "companies": dict(self.companies),
         }
@@ -103,12 +119,26 @@ def model_from_json(plain: Mapping[str, Any], *, version: int) -> Model:
         by_country={country: _prior_from(prior) for country, prior in plain["by_country"].items()},
         concentration=plain["concentration"],
         of_features=plain.get("of_features", plain["concentration"]),
+        of_additions=plain.get("of_additions", 1.0),
         calibration=tuple(
             (point[0], point[1], point[2] if len(point) > 2 else 1.0) for point in plain["calibration"]
         ),
         companies=plain.get("companies", {}),
         version=version,
     )
+
+
+class Added(NamedTuple):
+    """What a company puts before or after the name of some of its people, as in `ext.first.last`."""
+
+    before: str = ""
+    after: str = ""
+
+    def to(self, text: str) -> str:
+        return f"{self.before}{text}{self.after}"
+
+
+PLAIN: Final = Added()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +152,8 @@ class Belief:
     templates: Mapping[str, float]
     features: Mapping[str, Mapping[str, float]]
     samples: int
+    # What is added to names here, nothing included, with its probability.
+    additions: Mapping[Added, float] = field(default_factory=lambda: {PLAIN: 1.0})
 
     def other(self) -> float:
         """The probability that no template explains an address."""
@@ -195,18 +227,30 @@ def believe(model: Model, samples: Sequence[Sample], country: str | None = None)
     return settle(model, explain(samples), country)
 
 
-Explained = tuple[float, Renderings | None, tuple[Style, ...]]
+class Explanation(NamedTuple):
+    """Of an address: the name, the styles that make the address of it, and what is added to that."""
+
+    name: Renderings | None = None
+    styles: tuple[Style, ...] = ()
+    added: Added = PLAIN
+
+    def patterns(self) -> set[str]:
+        return {self.added.to(style.template) for style in self.styles}
+
+
+Explained = tuple[float, Explanation]
 
 
 def explain(samples: Sequence[Sample]) -> list[Explained]:
-    """Each sample's weight, name and possible styles, in an order of their own."""
+    """Each sample's weight and explanation, in an order of their own."""
     ordered = sorted(samples, key=lambda s: (s.local, s.name.last, s.name.first, s.name.middle, s.weight))
-    return [(sample.weight, *explanations(sample)) for sample in ordered]
+    return [(sample.weight, explanation(sample)) for sample in ordered]
 
 
 def settle(model: Model, explained: Sequence[Explained], country: str | None) -> Belief:
     """Share the samples among their styles until nothing moves any more."""
-    belief = Belief(model.prior_for(country), model.concentration, model.of_features, {}, {}, len(explained))
+    prior, additions = model.prior_for(country), _additions(model, explained)
+    belief = Belief(prior, model.concentration, model.of_features, {}, {}, len(explained), additions)
     for _ in range(_ROUNDS if explained else 0):
         templates, features = shares(Odds(belief), explained)
         moved = max(abs(templates[key] - belief.templates.get(key, 0.0)) for key in templates)
@@ -216,15 +260,49 @@ def settle(model: Model, explained: Sequence[Explained], country: str | None) ->
     return belief
 
 
+def _additions(model: Model, explained: Sequence[Explained]) -> dict[Added, float]:
+    counts = defaultdict(float, {PLAIN: model.of_additions})
+    for weight, found in explained:
+        if found.styles:
+            counts[found.added] += weight
+    total = sum(counts.values())
+    return {added: number / total for added, number in counts.items()}
+
+
 @lru_cache(maxsize=65_536)
-def explanations(sample: Sample) -> tuple[Renderings | None, tuple[Style, ...]]:
-    """The styles that make the sample's address of its name; a namesake's number is looked past."""
+def explanation(sample: Sample) -> Explanation:
+    """How the sample's address is made of its name; a namesake's number is looked past."""
     try:
         name = renderings(sample.name.first, sample.name.middle, sample.name.last)
     except BadName:
-        return None, ()
+        return Explanation()
     local = sample.local.lower().partition("+")[0]
-    return name, name.styles_of(local) or name.styles_of(local.rstrip("0123456789"))
+    for bare in (local, local.rstrip("0123456789")):
+        styles = name.styles_of(bare)
+        if styles:
+            return Explanation(name, styles)
+    for added, rest in _taken_apart(local):
+        # A part of a name may be in it by accident; given name and surname together are not.
+        styles = tuple(style for style in name.styles_of(rest) if style.template in _OF_BOTH)
+        if styles:
+            return Explanation(name, styles, added)
+    return Explanation(name)
+
+
+_OF_BOTH: Final = frozenset(
+    template
+    for template, pattern in TEMPLATES.items()
+    if "{last}" in pattern and ("{first}" in pattern or "{f}" in pattern)
+)
+
+
+def _taken_apart(local: str) -> Iterator[tuple[Added, str]]:
+    """An address without what may be added to a name before or after it, up to a separator."""
+    for found in _SEPARATOR.finditer(local):
+        if found.end() <= _LONGEST_ADDED:
+            yield Added(before=local[: found.end()]), local[found.end() :]
+        if len(local) - found.start() <= _LONGEST_ADDED:
+            yield Added(after=local[found.start() :]), local[: found.start()]
 
 
 def shares(
@@ -233,7 +311,7 @@ def shares(
     """How much of the samples goes to each template and form, by the present belief."""
     templates: dict[str, float] = defaultdict(float)
     features: dict[str, dict[str, float]] = {feature: defaultdict(float) for feature in FEATURES}
-    for weight, name, styles in explained:
+    for weight, (name, styles, _) in explained:
         if name is None or not styles:
             templates[OTHER] += weight
             continue
@@ -285,15 +363,16 @@ def candidates(
         if odds > most + _SAME and style.template != named:
             best[local] = odds, style.template
     ranked = []
-    for local, odds in total.items():
-        if local not in taken:
-            if local not in bounced:
-                ranked.append((-odds, local, best[local][1]))
-            continue
-        numbered = next(f"{local}{n}" for n in count(2) if f"{local}{n}" not in taken)
-        if numbered not in bounced:
-            ranked.append((-odds * _NUMBERED, numbered, best[local][1]))
-    return [Candidate(local, -odds, template) for odds, local, template in nsmallest(limit, ranked)]
+    for added, share in belief.additions.items():
+        for bare, odds in total.items():
+            local = added.to(bare)
+            believed = odds * share
+            if local in taken:
+                local = next(f"{local}{n}" for n in count(2) if f"{local}{n}" not in taken)
+                believed *= _NUMBERED
+            if local not in bounced and len(local) <= MAX_LOCAL:
+                ranked.append((-believed, added != PLAIN, local, added.to(best[bare][1])))
+    return [Candidate(local, -odds, template) for odds, _, local, template in nsmallest(limit, ranked)]
 
 
 def _plain(prior: Prior) -> dict[str, Any]:

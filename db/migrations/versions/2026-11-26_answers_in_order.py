@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "6f0c52d81ab7"
-down_revision = "6f0c52d81ab6"
+revision = "6f0c52d81ab8"
+down_revision = "6f0c52d81ab7"
 branch_labels = None
 depends_on = None
 

@@ -6,8 +6,8 @@ on it holds nothing yet when it is made.
 
 from alembic import op
 
-revision = "6f0c52d81ab6"
-down_revision = "6f0c52d81ab5"
+revision = "6f0c52d81ab7"
+down_revision = "6f0c52d81ab6"
 branch_labels = None
 depends_on = None
 

@@ -21,7 +21,7 @@ from domain.finder.learning import (
     leave_one_out,
     refine,
 )
-from domain.finder.model import Model, Name, Sample, believe, candidates, model_from_json
+from domain.finder.model import Model, Name, Sample, believe, candidates, explanation, model_from_json
 from domain.finder.names import BadName, forms, words_of
 from domain.finder.templates import renderings
 
@@ -204,6 +204,30 @@ def test_names_without_a_choice_teach_nothing_of_it():
     plain = [Sample(Name(first, "", "Beck"), f"{first.lower()}.beck") for first in ("William", "Emil", "Jan")]
     joined = [*plain, Sample(Name("Karl-Heinz", "", "Roth"), "karlheinz.roth")]
     assert best(joined, ("Anne-Marie", "", "Horn")).local == "annemarie.horn"
+
+
+@pytest.mark.parametrize(
+    "written, sought", [("ext.{}.{}", "ext.fritz.lange"), ("{}.{}-partner", "fritz.lange-partner")]
+)
+def test_what_a_company_adds_to_names_is_learned_from_it(written, sought):
+    people = [Name("Anna", "", "Keller"), Name("Bernd", "", "Vogel"), Name("Carla", "", "Stein")]
+    added = [Sample(name, written.format(name.first.lower(), name.last.lower())) for name in people]
+    fritz = Name("Fritz", "", "Lange")
+    [first, *_] = candidates(believe(Model(), added), fritz)
+    assert (first.local, first.template) == (sought, written.format("first", "last"))
+    plain = [Sample(name, f"{name.first}.{name.last}".lower()) for name in people]
+    [alone, *_] = candidates(believe(Model(), added[:1]), fritz)
+    assert alone.local != sought
+    mixed = candidates(believe(Model(), [*plain, added[0]]), fritz)
+    assert mixed[0].local == "fritz.lange"
+    assert sought in {candidate.local for candidate in mixed}
+    assert sought not in {candidate.local for candidate in candidates(believe(Model(), plain), fritz)}
+    assert sought not in {one.local for one in candidates(believe(Model(), added), fritz, bounced={sought})}
+
+
+def test_a_part_of_a_name_is_no_addition():
+    for local in ("anna.maria.keller", "maria.keller", "dr.smith", "anna.keller.verylongname"):
+        assert explanation(Sample(Name("Anna", "", "Keller"), local)).styles == ()
 
 
 def test_a_namesake_gets_a_number():
