@@ -152,7 +152,7 @@ class Belief:
     templates: Mapping[str, float]
     features: Mapping[str, Mapping[str, float]]
     samples: int
-    # What is added to names here, nothing included, with its probability.
+    # What is added to names here, with its probability; the first is nothing.
     additions: Mapping[Added, float] = field(default_factory=lambda: {PLAIN: 1.0})
 
     def other(self) -> float:
@@ -363,16 +363,20 @@ def candidates(
         if odds > most + _SAME and style.template != named:
             best[local] = odds, style.template
     ranked = []
-    for added, share in belief.additions.items():
+    for place, (added, share) in enumerate(belief.additions.items()):
         for bare, odds in total.items():
-            local = added.to(bare)
+            local = added.to(bare) if place else bare
             believed = odds * share
             if local in taken:
                 local = next(f"{local}{n}" for n in count(2) if f"{local}{n}" not in taken)
                 believed *= _NUMBERED
             if local not in bounced and len(local) <= MAX_LOCAL:
-                ranked.append((-believed, added != PLAIN, local, added.to(best[bare][1])))
-    return [Candidate(local, -odds, template) for odds, _, local, template in nsmallest(limit, ranked)]
+                ranked.append((-believed, place, local, bare))
+    additions = list(belief.additions)
+    return [
+        Candidate(local, -odds, additions[place].to(best[bare][1]))
+        for odds, place, local, bare in nsmallest(limit, ranked)
+    ]
 
 
 def _plain(prior: Prior) -> dict[str, Any]:

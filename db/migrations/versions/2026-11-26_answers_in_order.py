@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "6f0c52d81ab8"
-down_revision = "6f0c52d81ab7"
+revision = "3e8b51c0d7a2"
+down_revision = "3e8b51c0d7a1"
 branch_labels = None
 depends_on = None
 

@@ -6,8 +6,8 @@ on it holds nothing yet when it is made.
 
 from alembic import op
 
-revision = "6f0c52d81ab7"
-down_revision = "6f0c52d81ab6"
+revision = "3e8b51c0d7a1"
+down_revision = "c7d20e5a91f8"
 branch_labels = None
 depends_on = None
 

@@ -197,7 +197,7 @@ def test_a_refusal_in_spite_of_a_policy_code_counts_less():
 @pytest.mark.parametrize(
     "local", ["disabled", "blocked", "quota.full", "no.such.user", "spamhaus", "5.1.1", "a"]
 )
-def test_property_10_words_in_the_address_change_nothing(row, stage, code, text, outcome, sub_status, local):
+def test_words_in_the_address_change_nothing(row, stage, code, text, outcome, sub_status, local):
     address = f"{local}@blocked-greylist.com"
     echoed = [f"{line} <{address}>: {address} [{address}]" for line in text.split("\n")]
     found = reading(stage, code, *echoed, address=address)
@@ -205,7 +205,7 @@ def test_property_10_words_in_the_address_change_nothing(row, stage, code, text,
 
 
 @pytest.mark.parametrize("row, stage, code, text, outcome, sub_status", TABLE)
-def test_property_11_layout_and_case_change_nothing(row, stage, code, text, outcome, sub_status):
+def test_layout_and_case_change_nothing(row, stage, code, text, outcome, sub_status):
     upper = text.upper().split("\n")
     enhanced, _, rest = text.partition(" ")
     words = (
@@ -217,7 +217,7 @@ def test_property_11_layout_and_case_change_nothing(row, stage, code, text, outc
 
 
 @given(st.integers(400, 499), st.text(max_size=200), st.sampled_from(["banner", "ehlo", "mail", "rcpt"]))
-def test_property_2_no_temporary_reply_is_final(code, text, stage):
+def test_no_temporary_reply_is_final(code, text, stage):
     assert reading(stage, code, text).outcome in {"unknown", "full"}
 
 

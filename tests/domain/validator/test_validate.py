@@ -9,7 +9,6 @@ import pytest
 
 from core import clock
 from core.settings import ValidatorSettings
-from domain.validator import dialogue
 from domain.validator.limits import LocalLimits
 from domain.validator.validate import RETRY_AFTER, Validator, validate
 from domain.validator.verdict import SUB_STATUSES, from_json
@@ -36,47 +35,6 @@ async def test_a_known_mailbox_is_safe_and_an_unknown_one_invalid(lab):
     assert from_json(unknown.as_json()) == unknown
     await validator.aclose()
     assert all(session[-1] == "QUIT" for session in server.sessions)
-
-
-async def test_nobody_waits_for_a_goodbye_but_its_place_is_taken_until_it_is_said(lab, monkeypatch):
-    monkeypatch.setattr(dialogue, "_QUIT_TIMEOUT_S", 8.0)
-    said = asyncio.Event()
-
-    async def slow_to_part(_reader, _writer):
-        await said.wait()
-
-    server = MailServer({"anna": OK, "bert": OK}, goodbye=slow_to_part)
-    await lab.domain("corp-lab.com", server)
-    validator = lab.validator(connections_per_group=1, command_timeout_s=8.0)
-    started = time.monotonic()
-    assert says(await validator.validate("anna@corp-lab.com")) == ("safe", None)
-    assert time.monotonic() - started < 5
-    assert server.now_open == 1
-    asyncio.get_running_loop().call_later(0.15, said.set)
-    assert says(await validator.validate("bert@corp-lab.com")) == ("safe", None)
-    assert server.most_open == 1
-    await validator.aclose()
-    assert [session[-1] for session in server.sessions] == ["QUIT", "QUIT"]
-
-
-async def test_by_itself_it_leaves_no_connection_behind(lab):
-    server = MailServer({"anna": OK}, delay_s=0.02)
-    await lab.domain("corp-lab.com", server)
-    await validate("anna@corp-lab.com", lab.settings)
-    assert server.lines[-1] == "QUIT"
-    assert server.now_open == 0
-
-
-async def test_the_number_of_a_host_is_asked_for_once_and_that_of_ipv6_only_without_another(lab):
-    address = await lab.host(MailServer({"anna": OK}))
-    lab.zone.add("mx.host-lab.net", A=[address], AAAA=["2001:db8::1"])
-    for name in ("one-lab.com", "two-lab.com"):
-        lab.zone.add(name, MX=["10 mx.host-lab.net."])
-    validator = lab.validator()
-    for name in ("one-lab.com", "two-lab.com"):
-        assert says(await validator.validate(f"anna@{name}")) == ("safe", None)
-    assert lab.zone.asked["mx.host-lab.net", "A"] == 1
-    assert lab.zone.asked["mx.host-lab.net", "AAAA"] == 0
 
 
 async def test_usable_without_anything_kept(lab):
