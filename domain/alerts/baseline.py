@@ -108,7 +108,11 @@ def as_of(criteria: Criteria, request: SearchRequest, day: date) -> Criteria:
 
 
 async def _keep_states(session: AsyncSession, chosen: Selection) -> BitMap:
-    """Who fits; of whom no state is kept yet, the one of now, in the same statement."""
+    """Who fits; of whom no state is kept yet, the one of now, in the same statement.
+
+    EXCEPT has read all that it compares before it gives the first. A join against the table that is being
+    filled was looked up in by one pass through it for each record wherever it was thought to be empty.
+    """
     await selection.ready(session)
     # Enough to remember what a hundred thousand companies say.
     await session.execute(text("SELECT set_config('work_mem', '32MB', true)"))
@@ -117,13 +121,14 @@ async def _keep_states(session: AsyncSession, chosen: Selection) -> BitMap:
     found = await session.scalar(
         text(
             f"""
-            WITH fit AS MATERIALIZED ({query}), kept AS (
+            WITH fit AS MATERIALIZED ({query}), fresh AS MATERIALIZED (
+                SELECT id FROM fit EXCEPT
+                SELECT s.record_id FROM app.alert_states s
+                WHERE s.entity = CAST(:letter AS "char") AND s.record_id IN (SELECT id FROM fit)
+            ), kept AS (
                 INSERT INTO app.alert_states (entity, record_id, "values")
                 SELECT CAST(:letter AS "char"), now.id, now.values
-                FROM ({states.select(entity)} JOIN fit ON fit.id = {states.key(entity)}
-                      WHERE NOT EXISTS (SELECT 1 FROM app.alert_states s
-                                        WHERE s.entity = CAST(:letter AS "char") AND s.record_id = fit.id)
-                     ) now
+                FROM ({states.select(entity)} JOIN fresh ON fresh.id = {states.key(entity)}) now
             )
             SELECT array_agg(id) FROM fit
             """  # noqa: S608 - names of ours, and a query that binds its values
