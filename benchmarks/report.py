@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import psutil
 
 from benchmarks.environment import API_PROCESSES, ROOT, Sizes, Stack
+
+_SECTION: Final = "\n## "
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,24 @@ def document(
     lines += [f"- {note}" for note in notes]
     lines += ["", *(table.markdown() for table in tables)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def taken(sizes: Sizes) -> str:
+    """When, of what and on how much a figure was taken, for a report of several runs."""
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, revision {_revision()}, {sizes.contacts:,} contacts"
+
+
+def beside(report: str, earlier: str) -> str:
+    """A report together with the measurements of an earlier one that it has not taken again."""
+    head, *new = report.rstrip().split(_SECTION)
+    _, *old = earlier.rstrip().split(_SECTION)
+    fresh = {_title(section): section for section in new}
+    sections = [fresh.pop(_title(section), section) for section in old]
+    return _SECTION.join([head, *(each.rstrip() + "\n" for each in (*sections, *fresh.values()))])
+
+
+def _title(section: str) -> str:
+    return section.partition("\n")[0]
 
 
 def _processor() -> str:

@@ -2,6 +2,14 @@
 
     python -m benchmarks.kept --contacts 100000 --icps 10000 --changed 10000 [--home DIR] [--output FILE]
 
+The tables stand in benchmarks/results/kept.md; what a run does not measure stays there as an earlier one
+left it, so that each can be taken alone, at its own size:
+
+    python -m benchmarks.kept --only alerts
+    python -m benchmarks.kept --only alerts --icps 100000 --changed 1000
+    python -m benchmarks.kept --only lists,latency
+    python -m benchmarks.kept --only exports --contacts 1000000
+
 Uses the stack and the catalogue of `benchmarks.run` for that size. Saved ICPs are the searches of
 `benchmarks.draws`, narrow and middling ones in turns, none of them twice.
 """
@@ -20,7 +28,7 @@ from benchmarks.kept.alerts import alerts
 from benchmarks.kept.latency import latency
 from benchmarks.kept.on_request import exported, lists
 from benchmarks.kept.world import USER, clear, lift_limits
-from benchmarks.report import Table, document, load_average, machine
+from benchmarks.report import Table, beside, document, load_average, machine, taken
 from benchmarks.run import HOME, IMPORTED_CONTACTS
 from core import logs
 from db.sessions import Database
@@ -47,6 +55,7 @@ async def main(options: argparse.Namespace, say: Say) -> None:
             before, begun = load_average(), time.monotonic()
             table = await measurement
             table.load, table.seconds = (before, load_average()), time.monotonic() - begun
+            table.notes.append(taken(sizes))
             tables.append(table)
             print(table.markdown(), flush=True)
 
@@ -66,14 +75,18 @@ async def main(options: argparse.Namespace, say: Say) -> None:
             await clear(db, user_id)
             await searcher.close()
             await db.close()
-        # A run of some measurements only does not take the place of a whole one.
-        output = options.output or (RESULTS if len(tables) == len(MEASUREMENTS) else None)
-        if output:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            report = document(
-                machine(stack, sizes), tables, [], title="Kept work", by="python -m benchmarks.kept"
-            )
-            output.write_text(report, encoding="utf-8")
+        report = document(
+            machine(stack, sizes), tables, [], title="Kept work", by="python -m benchmarks.kept"
+        )
+        _store(options.output, report)
+
+
+def _store(output: Path, report: str) -> None:
+    """Beside what earlier runs have measured."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if output.exists():
+        report = beside(report, output.read_text(encoding="utf-8"))
+    output.write_text(report, encoding="utf-8")
 
 
 if __name__ == "__main__":
@@ -85,7 +98,7 @@ if __name__ == "__main__":
     parser.add_argument("--home", type=Path, default=HOME)
     parser.add_argument("--only", default=",".join(MEASUREMENTS), help="some of them")
     parser.add_argument("--keep", action="store_true")
-    parser.add_argument("--output", type=Path, help="where to store the tables")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="where to store the tables")
     given = parser.parse_args()
     if unknown := set(given.only.split(",")) - set(MEASUREMENTS):
         parser.error(f"no measurement is called {', '.join(sorted(unknown))}")

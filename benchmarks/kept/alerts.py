@@ -72,7 +72,7 @@ async def alerts(
     match_s, pairs, more_s = await _matched(db, saved, some)
     await settle(bench, db)
     table = Table(
-        "Alerts",
+        f"Alerts of {icps:,} ICPs",
         f"{icps:,} watched ICPs and {changed:,} changed contacts: reading the records, matching, comparing"
         " with the state before, writing events, states and members, all committed; against bare `percolate`"
         f" calls of {PERCOLATED_AT_ONCE} documents for the same pairs, which do the matching alone.",
@@ -95,6 +95,7 @@ async def alerts(
         f"{events / whole_s:,.0f} events a second; peak memory of the process {peak:,} MB",
         f"Reading all ICPs and their members into memory takes {read_s:.1f} s, once per process",
         f"The percolator finds {bare_pairs:,} pairs, the matcher {pairs:,}",
+        "Events are those who came, who went, and who stayed and have another title",
         f"Members of {SAMPLED_ICPS} ICPs were compared with the search: {pages}",
     ]
     return table
@@ -201,7 +202,9 @@ async def _percolated(bench: Bench, db: Database, saved: list[Saved], ids: list[
     name = f"{bench.prefix}percolator"
     body = documents.index_body("contacts")
     body["mappings"]["properties"]["query"] = {"type": "percolator"}
-    body["settings"]["index"] = {"number_of_shards": 1, "number_of_replicas": 0}
+    # As many as there are may be found.
+    most = max(10_000, len(saved))
+    body["settings"]["index"] = {"number_of_shards": 1, "number_of_replicas": 0, "max_result_window": most}
     await client.indices.delete(index=name, params={"ignore_unavailable": "true"})
     await client.indices.create(index=name, body=body)
     for start in range(0, len(saved), 500):
@@ -220,7 +223,7 @@ async def _percolated(bench: Bench, db: Database, saved: list[Saved], ids: list[
         async with db.transaction(SERVICE, read_only=True) as session:
             read_now = await documents.read(session, "contacts", ids[start : start + PERCOLATED_AT_ONCE])
         asked = {
-            "size": 10_000,
+            "size": most,
             "_source": False,
             "query": {
                 "constant_score": {
