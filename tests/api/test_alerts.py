@@ -12,7 +12,6 @@ from db.sessions import SERVICE
 from domain.alerts import differences, evaluation, feed, states, writing
 from indexer import queue
 from tests.api.test_icps import VPS, as_pro, save
-from tests.api.test_lists import NOBODY
 
 
 @pytest.fixture
@@ -290,6 +289,33 @@ async def test_the_feed_is_replayed_from_a_cursor_and_marked_by_each_alone(
     assert (await bob("GET", f"/v1/icps/{watched}/events?after=x")).status_code == 422
 
 
+async def test_a_feed_is_read_from_between_any_two_of_what_was_told_at_once(ann, db, world, applied):
+    everybody, vps = await watch(ann, db, {"filters": {}}, fields=["title"]), await watch(ann, db)
+    for contact in world.contacts:
+        await change(db, contact, title=f"Title {contact}", seniority="vp")
+    await applied(*world.contacts)
+    for path in (f"/v1/icps/{everybody}/events", "/v1/events"):
+        whole = (await ann("GET", path)).json()["results"]
+        assert [one["id"] for one in whole] == sorted({one["id"] for one in whole})
+        for size in (1, 2, 3):
+            read, cursor = [], None
+            while len(read) < len(whole):
+                after = f"&after={cursor}" if cursor else ""
+                page = (await ann("GET", f"{path}?limit={size}{after}")).json()
+                assert len(page["results"]) == min(size, len(whole) - len(read))
+                read, cursor = read + page["results"], page["cursor"]
+            assert read == whole
+    told = await raw_events(ann, everybody)
+    assert {one["record_id"]: one["reasons"] for one in told} == {
+        contact: [f"title became Title {contact}"] for contact in world.contacts
+    }
+    # Read up to one of them, and no further.
+    upto = {"event_id": told[1]["id"]}
+    assert (await ann("POST", f"/v1/icps/{everybody}/events/read", json=upto)).status_code == 204
+    assert [one["read"] for one in await raw_events(ann, everybody)] == [True] * 2 + [False] * (len(told) - 2)
+    assert len(await raw_events(ann, vps)) > 0
+
+
 async def test_all_icps_are_one_feed(ann, bob, db, world, applied):
     vps = await watch(ann, db)
     owners = await watch(ann, db, {"filters": {"contacts": {"include": {"seniorities": ["owner"]}}}})
@@ -463,72 +489,3 @@ async def test_states_that_nobody_needs_are_forgotten_and_events_after_a_while(
     await owner.execute("UPDATE app.icp_events SET created_at = app.now() - interval '91 days'")
     assert await raw_events(ann, watched) == []
     assert await feed.forget(db) == 1
-
-
-async def test_conditions_on_a_company_s_people_cannot_be_watched(ann, db, world):
-    await as_pro(db, ann)
-    filters = {"contacts": {"include": {"seniorities": ["vp"]}}}
-    icp = await save(ann, {"filters": filters}, entity="organizations")
-    answer = await ann("PUT", f"/v1/icps/{icp['id']}/alerts", json={})
-    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/not-alertable")
-
-
-async def test_the_plan_the_role_and_the_foreign(ann, bob, db, world):
-    icp = await save(ann)
-    path = f"/v1/icps/{icp['id']}/alerts"
-    assert (await ann("PUT", path, json={})).json()["facts"] == {"limit": 0, "of": "alerts", "plan": "free"}
-    delivery = f"{path}/delivery"
-    for target in (path, f"/v1/icps/{NOBODY}/alerts"):
-        for method, options in (("GET", {}), ("PUT", {"json": {}}), ("DELETE", {})):
-            assert (await bob(method, target, **options)).status_code == 404
-        assert (await bob("PUT", f"{target}/delivery", json={})).status_code == 404
-    assert (await bob("GET", f"/v1/icps/{icp['id']}/events")).status_code == 404
-    assert (await bob("POST", f"/v1/icps/{icp['id']}/events/read", json={"event_id": 1})).status_code == 404
-    await ann("PUT", f"/v1/icps/{icp['id']}/members/{bob.user.email}", json={"role": "viewer"})
-    assert (await bob("PUT", path, json={})).status_code == 403
-    assert (await bob("DELETE", path)).status_code == 403
-    assert (await bob("PUT", delivery, json={})).status_code == 200
-
-
-BAD = {
-    "no kind": {"kinds": []},
-    "a kind twice": {"kinds": ["entered", "entered"]},
-    "an unknown kind": {"kinds": ["promoted"]},
-    "an unknown field": {"fields": ["titel"]},
-    "a company's field by its own name": {"fields": ["employees"]},
-    "no field": {"fields": []},
-    "an unknown zone": {"delivery": {"zone": "Europe/Berlim"}},
-    "a zone like a path": {"delivery": {"zone": "../etc/passwd"}},
-    "a time that is none": {"delivery": {"at": "24:00"}},
-    "a weekday that is none": {"delivery": {"weekday": 8}},
-    "quiet hours of no length": {"delivery": {"quiet": {"from": "08:00", "until": "08:00"}}},
-    "quiet hours without an end": {"delivery": {"quiet": {"from": "08:00"}}},
-    "a way twice": {"delivery": {"where": ["email", "email"]}},
-    "an unknown way": {"delivery": {"where": ["pigeon"]}},
-    "no mail a day": {"delivery": {"at_most": 0}},
-    "an unknown how": {"delivery": {"how": "hourly"}},
-}
-
-
-@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
-async def test_settings_that_cannot_be_are_said(ann, db, world, body):
-    await as_pro(db, ann)
-    icp = await save(ann)
-    answer = await ann("PUT", f"/v1/icps/{icp['id']}/alerts", json=body)
-    assert (answer.status_code, bool(answer.json()["errors"])) == (422, True), answer.text
-    assert (await ann("GET", f"/v1/icps/{icp['id']}/alerts")).json()["on"] is False
-
-
-async def test_settings_come_back_as_they_were_given(ann, db, world):
-    delivery = {
-        "where": ["email", "webhook"],
-        "how": "weekly",
-        "at": "07:30",
-        "weekday": 5,
-        "zone": "America/New_York",
-        "quiet": {"from": "20:00", "until": "07:00"},
-        "at_most": 3,
-    }
-    icp = await watch(ann, db, kinds=["left"], fields=["company", "title", "title"], delivery=delivery)
-    shown = (await ann("GET", f"/v1/icps/{icp}/alerts")).json()
-    assert (shown["kinds"], shown["fields"], shown["delivery"]) == (["left"], ["company", "title"], delivery)
