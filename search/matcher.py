@@ -265,12 +265,22 @@ class _Ladder:
 
 
 def places(mask: int) -> list[int]:
-    """The places of the bits, in order."""
+    """The places of the bits, in order.
+
+    Many are looked for in the digits, for each step on a large number would copy it.
+    """
     found = []
-    while mask:
-        lowest = mask & -mask
-        found.append(lowest.bit_length() - 1)
-        mask ^= lowest
+    if mask.bit_count() < 4:
+        while mask:
+            lowest = mask & -mask
+            found.append(lowest.bit_length() - 1)
+            mask ^= lowest
+        return found
+    digits = f"{mask:b}"[::-1]
+    place = digits.find("1")
+    while place >= 0:
+        found.append(place)
+        place = digits.find("1", place + 1)
     return found
 
 

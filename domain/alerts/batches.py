@@ -73,11 +73,11 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Who came, who went, who may have changed (by place), and who is not there any more (by id)."""
+    """Who came, who went, who may have changed (all by place), and who is not there any more (by id)."""
 
-    entered: int
-    left: int
-    changed: int
+    entered: list[int]
+    left: list[int]
+    changed: list[int]
     gone: BitMap
 
 

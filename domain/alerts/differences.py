@@ -7,7 +7,7 @@ from typing import Final
 from pyroaring import BitMap
 
 from domain.alerts import states
-from domain.alerts.batches import Compared, Events, Moves, Seen, Watch, ids_at
+from domain.alerts.batches import Compared, Events, Moves, Seen, Watch
 from domain.alerts.telling import Telling
 from search import matcher
 
@@ -54,15 +54,18 @@ def _moves(seen: Seen, watch: Watch, fit: int, by_field: Mapping[str, int]) -> M
         changed |= matcher.bits(sorted(seen.place[record] for record in own if record in seen.place))
         changed &= fit & before
     entered, left = fit & ~before, before & ~fit
-    return Moves(entered, left, changed, gone) if entered or left or changed or gone else None
+    if not (entered or left or changed or gone):
+        return None
+    return Moves(matcher.places(entered), matcher.places(left), matcher.places(changed), gone)
 
 
 def _members(seen: Seen, watch: Watch, moves: Moves) -> BitMap:
     """Whom the ICP fits afterwards; the same bitmap where nobody came or went."""
     if not (moves.entered or moves.left or moves.gone):
         return watch.members
-    stayed = watch.members - BitMap(ids_at(seen, moves.left)) - moves.gone
-    return stayed | BitMap(ids_at(seen, moves.entered))
+    went = BitMap([seen.ids[place] for place in moves.left]) | moves.gone
+    came = BitMap([seen.ids[place] for place in moves.entered])
+    return (watch.members - went) | came
 
 
 def _events(watch: Watch, seen: Seen, moves: Moves, telling: Telling) -> Events:
@@ -74,15 +77,15 @@ def _events(watch: Watch, seen: Seen, moves: Moves, telling: Telling) -> Events:
         if record in seen.place
     }
     if "entered" in watch.kinds and moves.entered:
-        places = matcher.places(moves.entered)
-        events.add("e", [seen.ids[place] for place in places], telling.fits(watch.criteria, places))
+        records = [seen.ids[place] for place in moves.entered]
+        events.add("e", records, telling.fits(watch.criteria, moves.entered))
     if "left" in watch.kinds:
         if moves.left:
-            records = ids_at(seen, moves.left)
+            records = [seen.ids[place] for place in moves.left]
             events.add("l", records, telling.says(records, own))
         events.add("r", list(moves.gone), repeat(0, len(moves.gone)))
     if "changed" in watch.kinds and moves.changed:
-        records = ids_at(seen, moves.changed)
+        records = [seen.ids[place] for place in moves.changed]
         said = telling.says(records, own, watch.fields)
         if not all(said):
             records = [record for record, line in zip(records, said, strict=True) if line]
