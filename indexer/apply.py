@@ -69,17 +69,27 @@ async def apply_batch(
     indexer: int = queue.NOBODY,
 ) -> Batch | None:
     """Claim up to `limit` rows and bring their records to the index; None when nothing was free."""
+    held = await claim(feed, entities=entities, limit=limit, indexer=indexer)
+    return None if held is None else await apply(feed, sender, held)
+
+
+async def claim(
+    feed: Feed, *, entities: Sequence[Entity], limit: int = CLAIM_ROWS, indexer: int = queue.NOBODY
+) -> Claim | None:
+    """Up to `limit` rows for the length of a lease; None when nothing was free. Committed on return."""
     async with feed.service() as session:
-        held = await queue.claim(session, entities=entities, limit=limit, lease_s=LEASE_S, indexer=indexer)
-    if held is None:
-        return None
+        return await queue.claim(session, entities=entities, limit=limit, lease_s=LEASE_S, indexer=indexer)
+
+
+async def apply(feed: Feed, sender: BulkSender, held: Claim) -> Batch:
+    """Bring what was claimed to the index, and acknowledge it."""
     for entity in held.truncated():
         await truncation.expand(feed, entity)
         async with feed.service() as session:
             await queue.acknowledge(session, held, [(entity, queue.EVERYTHING)])
     async with feed.service() as session:
         batch = Batch(token=await queue.draw_token(session))
-    slices = [(entity, ids) for entity in entities for ids in _chunks(held.ids(entity), READ_AT_ONCE)]
+    slices = [(entity, ids) for entity in ENTITIES for ids in _chunks(held.ids(entity), READ_AT_ONCE)]
     for sent in await asyncio.gather(
         *(write(feed, sender, entity, ids, token=batch.token) for entity, ids in slices)
     ):

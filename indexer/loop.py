@@ -18,10 +18,11 @@ import asyncpg
 from core.logs import get_logger
 from db import connections
 from indexer import control, fanout, indices, queue, rebuild
-from indexer.apply import apply_batch
+from indexer.apply import apply, claim
 from indexer.bulk import BulkSender
 from indexer.feed import ENTITIES, Entity, Feed
 from indexer.indices import Condition
+from indexer.queue import Claim
 
 log = get_logger(__name__)
 
@@ -29,6 +30,13 @@ CHANNEL = "search_dirty"
 POLL_S = 1.0
 # After a wake-up a moment is left for the rest of a burst, so that it goes out as one body.
 LINGER_S = 0.03
+# A claim costs the same few transactions and one flush of the engine's log for one row as for a hundred. So
+# while changes stream in, claims keep this distance, and a lone change still goes out at once.
+DISTANCE_S = 0.15
+# From so many rows on a claim is dear enough by its rows that waiting for more would save nothing.
+FULL_ROWS = 500
+# Up to so many rows a claim is taken for a few edits and not for a stream.
+FEW_ROWS = 5
 INSPECT_EVERY_S = 5.0
 LONGEST_PAUSE_S = 10.0
 COMPACT_FROM_ROWS = 50_000
@@ -130,21 +138,28 @@ class Indexer:
         self._inspect_every_s = inspect_every_s
         self._jitter = jitter
         self._health = _Health()
-        self._looking = asyncio.Lock()
         self._released_at = -1e9
+        self._woken = waker.event(CHANNEL)
+        # Held by the worker that waits for changes and claims them; the others write what they have.
+        self._turn = asyncio.Lock()
+        self._next_claim_at: float | None = None
+        self._drained = True
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; a batch that has begun is finished."""
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
-                group.create_task(self._work(stop, self._waker.event(CHANNEL)))
+                group.create_task(self._work(stop))
 
-    async def _work(self, stop: asyncio.Event, woken: asyncio.Event) -> None:
+    async def _work(self, stop: asyncio.Event) -> None:
         pause = 0.0
         while not stop.is_set():
-            woken.clear()
             try:
-                busy = await self._step()
+                async with self._turn:
+                    await self._changes(stop)
+                    held = None if stop.is_set() else await self._claim()
+                if held is not None:
+                    await self._apply(held)
                 pause = 0.0
                 self._say_failure(None)
             except Exception as error:  # noqa: BLE001 - the loop outlasts whatever the two sides do
@@ -153,30 +168,41 @@ class Indexer:
                 self._say_failure(error)
             if pause:
                 await rest(stop, self._jitter(pause / 2, pause))
-            elif not busy:
-                await _either(stop, woken, self._poll_s)
-                if woken.is_set():
-                    await rest(stop, LINGER_S)
 
-    async def _step(self) -> bool:
-        """One batch, or one piece of a fan-out; whether there was anything to do."""
+    async def _changes(self, stop: asyncio.Event) -> None:
+        """Wait until there may be something to claim, and until a claim is due."""
+        if self._next_claim_at is None:
+            return
+        await _either(stop, self._woken, self._poll_s)
+        if self._woken.is_set():
+            await rest(stop, max(LINGER_S, self._next_claim_at - time.monotonic()))
+
+    async def _claim(self) -> Claim | None:
+        """What there is to do, if it may be done; and when to look again."""
+        self._woken.clear()
+        looked_at = self._next_claim_at = time.monotonic()
         writable = await self._writable()
         if not writable:
-            return False
-        batch = await apply_batch(
-            self._feed,
-            self.sender,
-            entities=writable,
-            indexer=self._waker.number if self._waker.listening else queue.NOBODY,
-        )
-        if batch is None and await self._release_dead():
+            return None
+        # Pieces of a fan-out are cut only when the queue is empty, so they cannot pile up in it.
+        nothing_more = self._drained and not await self._find_more(writable)
+        indexer = self._waker.number if self._waker.listening else queue.NOBODY
+        held = await claim(self._feed, entities=writable, indexer=indexer)
+        rows = 0 if held is None else sum(map(len, held.rows.values()))
+        self._drained = rows < FULL_ROWS
+        self._next_claim_at = looked_at + distance(rows) if self._drained and nothing_more else None
+        return held
+
+    async def _find_more(self, writable: Sequence[Entity]) -> bool:
+        """Whether rows of a dead indexer, or a piece of a fan-out, have become free."""
+        if await self._release_dead():
             return True
-        if batch is None:
-            # Pieces of a fan-out are cut only when the queue is empty, so they cannot pile up in it.
-            return "contacts" in writable and await fanout.expand_piece(self._feed) is not None
+        return "contacts" in writable and await fanout.expand_piece(self._feed) is not None
+
+    async def _apply(self, held: Claim) -> None:
+        batch = await apply(self._feed, self.sender, held)
         if batch.stopped or batch.busy:
             self._look_again()
-        return len(batch) > batch.later
 
     async def _release_dead(self) -> bool:
         """Now and then, when nothing is free: whether rows of a dead indexer have become free."""
@@ -190,18 +216,17 @@ class Indexer:
         return bool(released)
 
     async def _writable(self) -> tuple[Entity, ...]:
-        async with self._looking:
-            if time.monotonic() - self._health.looked_at < self._inspect_every_s:
-                return self._health.writable
-            if await control.is_paused(self._feed):
-                self._say(dict.fromkeys(ENTITIES, "paused by `leadfuel index pause`"))
-                self._health.writable = ()
-            else:
-                conditions = {entity: await indices.inspect(self._feed, entity) for entity in ENTITIES}
-                self._say({entity: found.problem for entity, found in conditions.items()})
-                self._health.writable = tuple(e for e, found in conditions.items() if _may_write(found))
-            self._health.looked_at = time.monotonic()
+        if time.monotonic() - self._health.looked_at < self._inspect_every_s:
             return self._health.writable
+        if await control.is_paused(self._feed):
+            self._say(dict.fromkeys(ENTITIES, "paused by `leadfuel index pause`"))
+            self._health.writable = ()
+        else:
+            conditions = {entity: await indices.inspect(self._feed, entity) for entity in ENTITIES}
+            self._say({entity: found.problem for entity, found in conditions.items()})
+            self._health.writable = tuple(e for e, found in conditions.items() if _may_write(found))
+        self._health.looked_at = time.monotonic()
+        return self._health.writable
 
     def _look_again(self) -> None:
         self._health.looked_at = -1e9
@@ -227,6 +252,11 @@ class Indexer:
             else:
                 log.info("the index is written to again", entity=entity)
             self._health.said[entity] = problem
+
+
+def distance(rows: int) -> float:
+    """The least seconds between a claim of so many rows and the next."""
+    return min(DISTANCE_S, LINGER_S * rows / FEW_ROWS)
 
 
 def _may_write(found: Condition) -> bool:

@@ -163,7 +163,9 @@ def index_body(
     """Settings and mappings of a new index.
 
     Sorted by freshness, the order of a search without free text: its pages come from the front of each
-    segment. Deletes keep their version for an hour, so that a delayed bulk cannot bring a record back.
+    segment. Deletes keep their version for an hour, so that a delayed bulk cannot bring a record back. A
+    refresh does not wait for small segments to be merged first, by default up to ten seconds
+    (`merge_on_flush`): they are merged in the background, and changes show at the interval asked for.
     """
     return {
         "settings": {
@@ -172,6 +174,7 @@ def index_body(
                 "number_of_replicas": replicas,
                 "refresh_interval": f"{refresh_interval_ms}ms",
                 "gc_deletes": "1h",
+                "merge_on_flush.enabled": False,
                 "max_result_window": 10_000,
                 "sort.field": ["last_refreshed_at", "id"],
                 "sort.order": ["desc", "asc"],

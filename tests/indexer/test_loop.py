@@ -168,3 +168,63 @@ async def test_a_long_queue_is_folded(built, db, monkeypatch):
 
 async def _true(value):
     return value
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds"),
+    [(0, 0.0), (1, 0.006), (5, 0.03), (10, 0.06), (25, 0.15), (499, 0.15)],
+    ids=["nothing", "one edit", "a few edits", "more", "a stream", "a large stream"],
+)
+def test_the_distance_between_claims_grows_with_what_they_hold(rows, seconds):
+    assert loop.distance(rows) == pytest.approx(seconds)
+
+
+async def test_a_stream_is_taken_in_few_claims_and_a_lone_change_at_once(built, db, empty, monkeypatch):
+    claims = []
+    claim = loop.claim
+
+    async def counted(feed, **options):
+        held = await claim(feed, **options)
+        if held is not None:
+            claims.append(len(held.rows))
+        return held
+
+    monkeypatch.setattr(loop, "claim", counted)
+    monkeypatch.setattr(loop, "DISTANCE_S", 0.9)
+    monkeypatch.setattr(loop, "FEW_ROWS", 1)  # so 30 rows make a full distance
+    ids = await add_contacts(db, 1_200)
+    async with running(built, poll_s=60.0):
+        await until(empty)
+        claims.clear()
+        started = time.monotonic()
+        for start in range(0, len(ids), 30):
+            await execute(
+                db,
+                "UPDATE contacts SET name_sort = 'streamed' WHERE id = ANY(CAST(:ids AS integer[]))",
+                ids=ids[start : start + 30],
+            )
+        took = time.monotonic() - started
+        await until(empty)
+        assert len(claims) <= 2 + took / loop.DISTANCE_S  # the first and the last, and one in each interval
+        await asyncio.sleep(2 * loop.DISTANCE_S)
+        claims.clear()
+        await rename_contact(db, ids[0], "Alone")
+        assert await until(lambda: _true(claims == [1])) < 10  # long before the clock would have woken it
+    await assert_equal(built)
+
+
+async def test_a_renamed_company_is_expanded_while_edits_stream_in(built, db, empty):
+    (organization,) = await add_organizations(db)
+    await add_contacts(db, 40, organization=organization)
+    (edited,) = await add_contacts(db, 1)
+    async with running(built, poll_s=60.0):
+        await until(empty)
+        await execute(db, "UPDATE organizations SET name_key = 'renamed'")
+
+        async def expanded():
+            await rename_contact(db, edited, f"At{time.monotonic_ns()}")
+            return not await execute(db, "SELECT 1 FROM company_fanout")
+
+        await until(expanded)
+        await until(empty)
+    await assert_equal(built)
