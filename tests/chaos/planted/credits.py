@@ -13,7 +13,21 @@ MONTHS = "tests/domain/credits/test_months.py"
 REPORTS = "tests/api/test_reports.py"
 OUTCOMES = "tests/domain/emails/test_checks.py"
 LIMITS = "tests/api/test_plan_limits.py"
-TESTS = (OVER_HTTP, KEYS, DELIVERIES, PAYMENTS, RETURNS, LEDGER, SETTLING, MONTHS, REPORTS, OUTCOMES, LIMITS)
+READING = "tests/domain/test_unlocks.py"
+TESTS = (
+    OVER_HTTP,
+    KEYS,
+    DELIVERIES,
+    PAYMENTS,
+    RETURNS,
+    LEDGER,
+    SETTLING,
+    MONTHS,
+    REPORTS,
+    OUTCOMES,
+    LIMITS,
+    READING,
+)
 
 MUTANTS = (
     Mutant(
@@ -74,6 +88,20 @@ MUTANTS = (
         "if max_credits is not None and total > max_credits:",
         "if max_credits is not None and total < 0:",
         (f"{OVER_HTTP}::test_a_bulk_is_all_or_nothing_and_stops_hard",),
+    ),
+    Mutant(
+        "an account is taken to be as small as it was",
+        "db/migrations/versions/2026-11-26_accounts_that_grow.py",
+        "ALTER COLUMN user_id SET (n_distinct = -0.01)",
+        "ALTER COLUMN user_id SET (n_distinct = 0)",
+        (READING,),
+    ),
+    Mutant(
+        "a bulk goes by the plan of a single one",
+        "domain/unlocks.py",
+        '{"mode": "force_custom_plan"}',
+        '{"mode": "auto"}',
+        (READING,),
     ),
     Mutant(
         "an entry has no unique key",
