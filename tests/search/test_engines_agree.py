@@ -10,6 +10,7 @@ from search.engine import Searcher
 from search.fields import FACETS
 from search.request import SearchRequest
 from tests.search import world as w
+from tests.search.oracle import Oracle
 
 ENGINES = ("opensearch", "postgres")
 
@@ -47,7 +48,7 @@ async def ask(searcher, entity, request, user, engine):
 
 
 async def agree(searcher, world, entity, request, user):
-    oracle = w.Oracle(world, entity, request, user)
+    oracle = Oracle(world, entity, request, user)
     expected = oracle.matches()
     facets = list(FACETS[entity])
     orders = []

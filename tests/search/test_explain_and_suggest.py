@@ -16,6 +16,7 @@ from search.request import (
     SearchRequest,
 )
 from tests.search import world as w
+from tests.search.oracle import Oracle
 
 ENGINES = ("opensearch", "postgres")
 FILTERS_ASKED = {
@@ -49,7 +50,7 @@ async def search(searcher, world, engine, **request):
 async def test_each_filter_says_what_it_removes(searcher, world, engine):
     answer = await search(searcher, world, engine, filters=FILTERS_ASKED, explain=True)
     user = world.users[0]
-    kept = len(w.Oracle(world, "contacts", {"filters": FILTERS_ASKED}, user).matches())
+    kept = len(Oracle(world, "contacts", {"filters": FILTERS_ASKED}, user).matches())
     removed = {each.path: each.removes for each in answer.removed_by}
     assert set(removed) == {
         "filters.contacts.include.departments",
@@ -61,7 +62,7 @@ async def test_each_filter_says_what_it_removes(searcher, world, engine):
         _, scope, side, name = path.split(".")
         without = msgspec.json.decode(msgspec.json.encode(FILTERS_ASKED))
         del without[scope][side][name]
-        assert removes == len(w.Oracle(world, "contacts", {"filters": without}, user).matches()) - kept
+        assert removes == len(Oracle(world, "contacts", {"filters": without}, user).matches()) - kept
 
 
 @pytest.mark.parametrize("engine", ENGINES)

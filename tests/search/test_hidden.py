@@ -12,6 +12,7 @@ from search import visibility
 from search.engine import Searcher
 from search.request import CountRequest, SearchRequest
 from tests.search import world as w
+from tests.search.oracle import Oracle
 
 ENGINES = ("opensearch", "postgres")
 
@@ -144,7 +145,7 @@ async def test_interleaved_users_share_a_cache_and_nothing_in_it(searcher, world
         for user in world.users:
             for engine in ENGINES:
                 page = await search(searcher, user, engine)
-                expected = w.Oracle(world, "contacts", {}, user).matches()
+                expected = Oracle(world, "contacts", {}, user).matches()
                 assert {hit.id for hit in page.results} == expected
 
 

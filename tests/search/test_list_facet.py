@@ -7,7 +7,7 @@ import pytest
 
 from db.sessions import member
 from search.request import SearchRequest
-from tests.search import world as w
+from tests.search.oracle import Oracle
 from tests.search.test_engines_agree import ENGINES, searcher, world  # noqa: F401 - fixtures
 
 VPS = {"filters": {"contacts": {"include": {"seniorities": ["vp", "manager"]}}}}
@@ -26,7 +26,7 @@ async def test_counts_are_exact(searcher, world, engine, entity, request_, selec
         answer = await searcher.search(entity, msgspec.convert(asked, SearchRequest), member(user))
         assert answer.engine == engine
         members = (world.lists if entity == "contacts" else world.company_lists)[UUID(str(list_id))]
-        fit = w.Oracle(world, entity, request_, user).matches()
+        fit = Oracle(world, entity, request_, user).matches()
         on_it = len(fit & members)
         facet = answer.facets["lists"]
         assert [(one.value, one.count) for one in facet.values] == ([(str(list_id), on_it)] if on_it else [])

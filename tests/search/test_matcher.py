@@ -14,7 +14,7 @@ from search import documents, matcher, selection, stored
 from search.matcher import Batch, Table
 from search.request import CountRequest
 from tests.search import test_engines_agree as cases
-from tests.search import world as w
+from tests.search.oracle import Oracle
 from tests.search.test_engines_agree import searcher, world  # noqa: F401 - fixtures
 
 ENTITIES = ("contacts", "organizations")
@@ -63,7 +63,7 @@ def alertable(entity, request):
 async def agree(searcher, world, read, entity, request):  # noqa: F811
     criteria = (await read_criteria(searcher, entity, request)).criteria
     user = world.users[0]
-    expected = w.Oracle(world, entity, alone(request), user).matches()
+    expected = Oracle(world, entity, alone(request), user).matches()
     again = stored.load(orjson.loads(orjson.dumps(stored.dump(criteria))))
     assert again == criteria
     fit, exact = matched(read, entity, again)
