@@ -124,9 +124,15 @@ _OF_THE_FRAMEWORK: Final[dict[int, LeadFuelError]] = {
 
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Litestar's exception handler for everything: describe, log what is ours, render for the face."""
+    """Litestar's exception handler for everything: describe, log what is ours, render for the face.
+
+    What only waits for a part to come back is a line in the log; a traceback is for what somebody must mend.
+    """
     failure = describe(error, request_id=request.scope["state"].get("request_id", ""))
-    if failure.status >= 500:
+    if failure.status == Unavailable.status:
+        # Not the words: those of a database error hold the statement.
+        log.warning("request not served", kind=type(error).__name__, cause=type(error.__cause__).__name__)
+    elif failure.status >= 500:
         log.error("request failed", exc_info=error, **{"error.slug": failure.slug})
     return face_of(request.scope["path"]).render(failure)
 

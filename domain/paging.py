@@ -16,7 +16,7 @@ from core.errors import Invalid
 MAX_CURSOR_LENGTH: Final = 400
 
 
-class BadCursor(Invalid):
+class WrongCursor(Invalid):
     """The cursor is not one that this list has given out. Begin again without one."""
 
     slug = "wrong-cursor"
@@ -29,7 +29,7 @@ def encode(name: str, position: Any) -> str:
 
 
 def decode(name: str, cursor: str, kind: Any) -> Any:
-    """The key in a cursor of the list `name`; `BadCursor` for anything else."""
+    """The key in a cursor of the list `name`; `WrongCursor` for anything else."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         given, position = msgspec.json.decode(raw, type=tuple[str, kind])
@@ -37,7 +37,7 @@ def decode(name: str, cursor: str, kind: Any) -> Any:
         given, position = "", None
     if given != name:
         reason = "This is not a cursor of this list; begin again without one."
-        raise BadCursor(reason, errors=[{"path": "cursor", "message": reason}])
+        raise WrongCursor(reason, errors=[{"path": "cursor", "message": reason}])
     return position
 
 
@@ -53,7 +53,7 @@ async def latest_first(
 ) -> tuple[list[Row[Any]], str | None]:
     """A page of the rows of a query with `created_at` and `id`, and the cursor of the next if there is one.
 
-    Raises `BadCursor` for one that is not of the list `name`.
+    Raises `WrongCursor` for one that is not of the list `name`.
     """
     kind: Any = UUID if id_type == "uuid" else str
     before, before_id = decode(name, cursor, tuple[datetime, kind]) if cursor else (None, None)

@@ -15,7 +15,7 @@ from domain.alerts import delivery, feed, letters, subscriptions, watching
 from domain.alerts.subscriptions import Subscription
 from domain.alerts.watching import NotAlertable
 from domain.icps import BrokenIcp, IcpRoleTooLow
-from domain.paging import MAX_CURSOR_LENGTH, BadCursor
+from domain.paging import MAX_CURSOR_LENGTH, WrongCursor
 from search.request import Form
 from search.response import Answer
 from search.visibility import UnknownList
@@ -228,7 +228,7 @@ async def choose_delivery(call: Call, path: IcpPath, body: DeliverySettings) -> 
     tag="Alerts",
     summary="Who came to fit an ICP, who left, and what has changed",
     session="read",
-    errors=(NotFound, BadCursor, BrokenIcp, UnknownList),
+    errors=(NotFound, WrongCursor, BrokenIcp, UnknownList),
 )
 async def list_events(call: Call, path: IcpPath, query: AfterEvent) -> EventsAnswer:
     """In order, for 90 days, and the same again from the same cursor, without what you have hidden.
@@ -252,7 +252,7 @@ async def list_events(call: Call, path: IcpPath, query: AfterEvent) -> EventsAns
     tag="Alerts",
     summary="The events of all your ICPs",
     session="read",
-    errors=(BadCursor,),
+    errors=(WrongCursor,),
 )
 async def list_all_events(call: Call, query: AfterEvent) -> EventsAnswer:
     """In one order, as of each of them."""

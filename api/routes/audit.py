@@ -9,7 +9,7 @@ from msgspec import Meta
 from api.operations import Call, Operation, operation
 from api.routes.hidden import Page
 from domain import audit
-from domain.paging import BadCursor
+from domain.paging import WrongCursor
 from search.response import Answer
 
 
@@ -49,7 +49,7 @@ class AuditPage(Answer):
     summary="The audit log",
     access="admin",
     session="service_read",
-    errors=(BadCursor,),
+    errors=(WrongCursor,),
 )
 async def list_audit(call: Call, query: AuditQuery) -> AuditPage:
     """What administrators and operators have done, the newest first. Nobody can change an entry or take one

@@ -20,7 +20,7 @@ from domain.credits import months, operators, statement
 from domain.credits.books import Kind
 from domain.credits.errors import OutOfCredits, SpendingFrozen
 from domain.credits.operators import DailyLimit
-from domain.paging import MAX_CURSOR_LENGTH, BadCursor
+from domain.paging import MAX_CURSOR_LENGTH, WrongCursor
 from domain.reports import NotUnlocked
 from search.request import Form
 from search.response import Answer
@@ -317,7 +317,7 @@ async def report_contact(call: Call, path: ContactPath, body: Report) -> ReportA
     tag="Credits",
     summary="Every movement of your credits",
     session="service_read",
-    errors=(BadCursor,),
+    errors=(WrongCursor,),
 )
 async def show_ledger(call: Call, query: LedgerQuery) -> Ledger:
     """In pages, the newest first; each with the balance after it."""

@@ -15,7 +15,7 @@ from core.errors import Invalid, NotFound
 from db.sessions import SERVICE
 from domain.emails import bulk, tables
 from domain.emails.requests import Kind
-from domain.paging import BadCursor
+from domain.paging import WrongCursor
 from search.request import Form
 from search.response import Answer
 
@@ -143,7 +143,7 @@ async def create_email_job(call: Call, body: EmailJobRequest) -> EmailJob:
     tag="E-mails",
     summary="Your jobs of addresses",
     session="service_read",
-    errors=(BadCursor,),
+    errors=(WrongCursor,),
 )
 async def list_email_jobs(call: Call, query: Page) -> EmailJobs:
     """The latest first."""

@@ -19,7 +19,7 @@ from domain.emails.outcomes import NothingToReport
 from domain.emails.requests import Kind as RequestKind
 from domain.emails.requests import Request, State
 from domain.finder.evidence import Query, Suppressed
-from domain.paging import MAX_CURSOR_LENGTH, BadCursor
+from domain.paging import MAX_CURSOR_LENGTH, WrongCursor
 from domain.reports import Outcome
 from domain.validator.verdict import Exchange, Kind, Reachable, Smtp, SmtpReply, Status, Syntax, Verdict
 from search.request import Form
@@ -259,7 +259,7 @@ async def email_finder_function(call: Call, body: FindRequest) -> FoundAnswer:
     tag="E-mails",
     summary="Which of your requests have ended",
     session="service_read",
-    errors=(BadCursor,),
+    errors=(WrongCursor,),
 )
 async def list_email_events(call: Call, query: AfterEmailEvent) -> EmailEventsAnswer:
     """Checks and searches in the order in which they ended, those that took hours among them, a few seconds

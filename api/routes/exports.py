@@ -12,7 +12,7 @@ from core.errors import Invalid, NotFound, PlanLimit
 from domain.exports import keeping, store
 from domain.exports.keeping import Source, Wanted
 from domain.exports.store import NoSuchExport
-from domain.paging import BadCursor
+from domain.paging import WrongCursor
 from search.request import CountRequest, Form
 from search.response import Answer
 from search.visibility import UnknownList
@@ -131,7 +131,7 @@ async def create_export(call: Call, body: ExportRequest) -> ExportAnswer:
     return _answer(call, made)
 
 
-@operation("GET", "/v1/exports", tag="Exports", summary="Your exports", session="read", errors=(BadCursor,))
+@operation("GET", "/v1/exports", tag="Exports", summary="Your exports", session="read", errors=(WrongCursor,))
 async def list_exports(call: Call, query: Page) -> ExportsAnswer:
     """The latest first."""
     page = await keeping.page(call.session, user_id=call.user_id, limit=query.limit, cursor=query.cursor)

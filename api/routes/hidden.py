@@ -10,7 +10,7 @@ from api.routes.records import ContactPath, OrganizationPath, RecordId
 from core.errors import NotFound
 from core.ids import ContactId, OrganizationId
 from domain import hidden
-from domain.paging import MAX_CURSOR_LENGTH, BadCursor
+from domain.paging import MAX_CURSOR_LENGTH, WrongCursor
 from search.request import Form
 from search.response import Answer
 
@@ -141,7 +141,7 @@ async def change_hidden(call: Call, body: BulkRequest) -> BulkAnswer:
     tag="Hidden",
     summary="The people you have hidden",
     session="read",
-    errors=(BadCursor,),
+    errors=(WrongCursor,),
 )
 async def list_hidden_contacts(call: Call, query: Page) -> HiddenContacts:
     """In pages, by descending id. People of hidden companies are not listed one by one."""
@@ -168,7 +168,7 @@ async def list_hidden_contacts(call: Call, query: Page) -> HiddenContacts:
     tag="Hidden",
     summary="The companies you have hidden",
     session="read",
-    errors=(BadCursor,),
+    errors=(WrongCursor,),
 )
 async def list_hidden_organizations(call: Call, query: Page) -> HiddenOrganizations:
     """In pages, by descending id."""

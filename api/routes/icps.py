@@ -13,9 +13,9 @@ from core.errors import NotFound, PlanLimit
 from domain import icps
 from domain.accounts import BadAddress
 from domain.icps import BrokenIcp, IcpRoleTooLow, StaleVersion, TooManyMembers
-from domain.paging import BadCursor
+from domain.paging import WrongCursor
 from domain.roles import Role
-from search.cursor import BadCursor as BadSearchCursor
+from search.cursor import BadCursor
 from search.request import MAX_LIMIT, FacetRequest, Form, SearchRequest, Value
 from search.response import Answer, ContactHit, CountResponse, Facet, OrganizationHit, RemovedBy, Understood
 from search.visibility import UnknownList
@@ -178,7 +178,7 @@ async def create_icp(call: Call, body: NewIcp) -> IcpAnswer:
     return _answer(made)
 
 
-@operation("GET", "/v1/icps", tag="ICPs", summary="Your saved ICPs", session="read", errors=(BadCursor,))
+@operation("GET", "/v1/icps", tag="ICPs", summary="Your saved ICPs", session="read", errors=(WrongCursor,))
 async def list_icps(call: Call, query: IcpsPage) -> IcpsAnswer:
     """Your own and those shared with you, the latest first."""
     page = await icps.page(
@@ -244,7 +244,7 @@ async def delete_icp(call: Call, path: IcpPath) -> None:
     summary="Run an ICP",
     scope="read",
     session="read",
-    errors=(NotFound, UnknownList, BadSearchCursor, BrokenIcp, PlanLimit),
+    errors=(NotFound, UnknownList, BadCursor, BrokenIcp, PlanLimit),
     example={"limit": 10},
 )
 async def run_icp(call: Call, path: IcpPath, body: RunOptions) -> RunAnswer:

@@ -21,7 +21,7 @@ from domain import paging
 from domain.imports import jobs
 from domain.imports.jobs import EmptyUpload, Import
 from domain.imports.mapping_file import BadMapping
-from domain.paging import MAX_CURSOR_LENGTH, BadCursor
+from domain.paging import MAX_CURSOR_LENGTH, WrongCursor
 from search.request import Form
 from search.response import Answer
 
@@ -194,7 +194,7 @@ def _refused(name: str, message: str) -> intake.WrongShape:
     summary="The imports so far",
     access="admin",
     session="service_read",
-    errors=(BadCursor,),
+    errors=(WrongCursor,),
 )
 async def list_imports(call: Call, query: ImportPage) -> ImportsAnswer:
     """In pages, the latest first."""

@@ -8,7 +8,7 @@ from api.operations import Call, Operation, operation
 from api.routes.hidden import Page
 from core.errors import NotFound
 from domain import jobs
-from domain.paging import BadCursor
+from domain.paging import WrongCursor
 from search.request import Form
 from search.response import Answer
 
@@ -58,7 +58,7 @@ def answer_of(job: jobs.Job) -> JobAnswer:
     tag="Jobs",
     summary="Your jobs",
     session="read",
-    errors=(BadCursor,),
+    errors=(WrongCursor,),
     links={"job_id": "$response.body#/results/0/id"},
 )
 async def list_jobs(call: Call, query: Page) -> JobsAnswer:

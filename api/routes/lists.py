@@ -16,7 +16,7 @@ from core.ids import ListId
 from domain import jobs
 from domain.lists import keeping, records
 from domain.lists.keeping import ListArchived, RoleTooLow
-from domain.paging import BadCursor
+from domain.paging import WrongCursor
 from domain.roles import Role
 from search.request import CountRequest, Entity, Form
 from search.response import Answer
@@ -161,7 +161,7 @@ async def create_list(call: Call, body: NewList) -> ListAnswer:
     )
 
 
-@operation("GET", "/v1/lists", tag="Lists", summary="Your lists", session="read", errors=(BadCursor,))
+@operation("GET", "/v1/lists", tag="Lists", summary="Your lists", session="read", errors=(WrongCursor,))
 async def list_lists(call: Call, query: ListsPage) -> ListsAnswer:
     """Your own and those shared with you, the latest first."""
     page = await keeping.page(
@@ -222,7 +222,7 @@ async def delete_list(call: Call, path: ListPath) -> None:
     tag="Lists",
     summary="The people on a list",
     session="read",
-    errors=(NotFound, BadCursor),
+    errors=(NotFound, WrongCursor),
 )
 async def list_list_contacts(call: Call, path: ListPath, query: Page) -> ListedContacts:
     """By descending id, without those you have hidden. A search with `in_lists` filters and counts them."""
@@ -257,7 +257,7 @@ async def list_list_contacts(call: Call, path: ListPath, query: Page) -> ListedC
     tag="Lists",
     summary="The companies on a list",
     session="read",
-    errors=(NotFound, BadCursor),
+    errors=(NotFound, WrongCursor),
 )
 async def list_list_organizations(call: Call, path: ListPath, query: Page) -> ListedOrganizations:
     """By descending id, without those you have hidden."""

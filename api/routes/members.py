@@ -19,7 +19,7 @@ from domain.lists import invitations, keeping, members
 from domain.lists.invitations import AlreadyMember, InvitationOver, TooManyInvitations
 from domain.lists.keeping import RoleTooLow
 from domain.lists.members import NoMember, OnlyOwner
-from domain.paging import BadCursor
+from domain.paging import WrongCursor
 from domain.roles import Role
 from search.request import Form
 from search.response import Answer
@@ -195,7 +195,7 @@ async def hand_over_list(call: Call, path: ListPath, body: Heir) -> ListAnswer:
     tag="Sharing",
     summary="What happened on a list",
     session="read",
-    errors=(NotFound, BadCursor),
+    errors=(NotFound, WrongCursor),
 )
 async def list_activity(call: Call, path: ListPath, query: Page) -> ActivitiesAnswer:
     """Who added, removed, joined and left, the latest first."""

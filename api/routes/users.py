@@ -13,7 +13,7 @@ from core.ids import UserId
 from domain import users
 from domain.accounts import Role
 from domain.auth import overseen
-from domain.paging import BadCursor
+from domain.paging import WrongCursor
 from domain.users import Account, LastAdministrator, UnknownPlan
 from search.request import Form
 from search.response import Answer
@@ -94,7 +94,7 @@ class UsersAnswer(Answer):
     summary="Search users",
     access="admin",
     session="service_read",
-    errors=(BadCursor,),
+    errors=(WrongCursor,),
     links={"user_id": "$response.body#/results/0/id"},
 )
 async def search_users(call: Call, query: UsersQuery) -> UsersAnswer:

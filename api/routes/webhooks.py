@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from api.operations import Call, Operation, operation
 from api.routes.hidden import Page
 from core.errors import NotFound
-from domain.paging import BadCursor
+from domain.paging import WrongCursor
 from domain.webhooks import keeping, log, network
 from domain.webhooks.keeping import TooManyWebhooks
 from domain.webhooks.network import BadWebhookUrl
@@ -221,7 +221,7 @@ async def test_webhook(call: Call, path: WebhookPath) -> DeliveryAnswer:
     tag="Webhooks",
     summary="What was sent, and what came of it",
     session="read",
-    errors=(NotFound, BadCursor),
+    errors=(NotFound, WrongCursor),
     links={"webhook_id": "$request.path.webhook_id", "delivery_id": "$response.body#/results/0/id"},
 )
 async def list_deliveries(call: Call, path: WebhookPath, query: DeliveriesPage) -> DeliveriesAnswer:

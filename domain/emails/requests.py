@@ -117,7 +117,7 @@ async def answered(
     """A user's single requests in the order in which they ended, and the cursor behind the last of them.
 
     What has ended this very moment comes a little later, when nothing can come before it any more. Raises
-    `BadCursor`.
+    `WrongCursor`.
     """
     since, since_id = paging.decode(_ANSWERS, after, tuple[datetime, UUID]) if after else (None, None)
     found = await session.execute(

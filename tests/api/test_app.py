@@ -403,9 +403,15 @@ class TestOwnFaults:
 
     async def test_a_lost_database_is_unavailable(self, ann, broken):
         broken(OperationalError("SELECT secret", {}, ConnectionError("secret")))
-        response = await ann("POST", SEARCH, json={})
+        with capture_logs() as logs:
+            response = await ann("POST", SEARCH, json={})
         is_problem(response, 503, "unavailable")
-        assert "secret" not in response.text
+        assert "secret" not in f"{response.text} {logs}"
+        # A line that says so, and no traceback: nothing is there to mend.
+        assert [(e["log_level"], e["kind"]) for e in logs if e["event"] == "request not served"] == [
+            ("warning", "OperationalError")
+        ]
+        assert not [entry for entry in logs if "exc_info" in entry]
 
     async def test_a_failed_commit_is_a_clean_error_and_writes_nothing(self, ann, world, monkeypatch, app):
         database = app.state.services.database

@@ -9,7 +9,7 @@ from core import clock
 from core.ids import UserId
 from db.sessions import ANON, SERVICE, member
 from domain import audit
-from domain.paging import BadCursor
+from domain.paging import WrongCursor
 
 ANN, BOB = UserId(uuid4()), UserId(uuid4())
 
@@ -56,7 +56,7 @@ async def test_entries_are_found_by_what_is_asked_for(session):
 
 async def test_a_cursor_of_another_list_is_refused(session):
     for cursor in ("", "nonsense", "WyJhdWRpdCIsMTAwMDAwMDAwMDAwMDAwMDAwMDAwMF0"):
-        with pytest.raises(BadCursor):
+        with pytest.raises(WrongCursor):
             await audit.page(session, limit=1, cursor=cursor or "x")
 
 

@@ -144,7 +144,7 @@ async def test_pages_show_every_record_once(session, ann, people):
 )
 async def test_a_foreign_cursor_is_refused(session, ann, cursor):
     if cursor:
-        with pytest.raises(paging.BadCursor):
+        with pytest.raises(paging.WrongCursor):
             await hidden.list_contacts(session, user_id=ann, limit=2, cursor=cursor)
 
 
