@@ -4,7 +4,8 @@
 
 Starts a stack of its own, fills it (an earlier run's catalogue of the same sizes is used again), measures,
 prints a table per measurement as it comes, stores all of them in benchmarks/results/feed.md when none was
-left out, and stops what it started.
+left out, and stops what it started. With `--output benchmarks/results/feed.md` those that were left out stay
+there as an earlier run left them.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from benchmarks.feed.flat import flat
 from benchmarks.feed.peer import peers
 from benchmarks.feed.renamed import renamed
 from benchmarks.feed.steady import steady
-from benchmarks.report import Table, document, load_average, machine
+from benchmarks.report import Table, beside, document, load_average, machine, taken
 from core import logs
 from core.errors import LeadFuelError
 
@@ -81,6 +82,8 @@ def main() -> None:
     output = options.output or (RESULTS if len(chosen) == len(measurements) else None)
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
+        if output.exists():
+            report = beside(report, output.read_text(encoding="utf-8"))
         output.write_text(report, encoding="utf-8")
         say(f"stored in {output}")
     missed = [f"{table.title}: {row.name}" for table in tables for row in table.missed]
@@ -105,6 +108,7 @@ async def _measure(
         before, begun = load_average(), time.monotonic()
         table = await measurement(bench)
         table.load, table.seconds = (before, load_average()), time.monotonic() - begun
+        table.notes.append(taken(sizes))
         tables.append(table)
         print(table.markdown(), flush=True)
     return tables, document(

@@ -11,7 +11,8 @@ from domain import accounts
 from domain.billing import inbox, ordering, prices
 from domain.billing.handling import handle
 from domain.credits import movements, reconcile
-from tests.cloud.store import Store, StoreCloud
+from tests.cloud.in_process import StoreCloud
+from tests.cloud.store import Store
 
 
 @dataclass
