@@ -427,14 +427,7 @@ class TestOwnFaults:
         assert (await ann("GET", "/v1/hidden/contacts")).json()["results"] == []
 
 
-async def test_slugs_are_unique_and_have_a_page(api):
-    waiting, seen = [LeadFuelError], {}
-    while waiting:
-        kind = waiting.pop()
-        waiting += kind.__subclasses__()
-        if "slug" in vars(kind):
-            assert kind.slug not in seen, (kind, seen.get(kind.slug))
-            seen[kind.slug] = kind
+async def test_every_kind_of_problem_has_a_page(api):
     for slug in problems.kinds():
         page = await api.get(f"/problems/{slug}")
         assert page.status_code == 200
