@@ -165,7 +165,12 @@ class Oracle:
             return self._person(row, people, without) and self._firm(firm, firms, without)
         if not self._firm(self.world.organizations[ident], firms, without):
             return False
-        asked = any(set(side) - {"include_similar_titles"} for side in people.values())
+        # An empty list asks for nothing, and so for no person either.
+        asked = any(
+            name != "include_similar_titles" and values != []
+            for side in people.values()
+            for name, values in side.items()
+        )
         return not asked or any(
             row["organization_id"] == ident and not self._person_hidden(i) and self._person(row, people, None)
             for i, row in self.world.contacts.items()

@@ -149,6 +149,10 @@ CASES = {
         "filters": {"organizations": {"include": {"names": ["Deutsche Bank", "Old Acme"]}}}
     },
     "hidden only": {"hidden": "only"},
+    "hidden only, and an empty list": {
+        "hidden": "only",
+        "filters": {"contacts": {"exclude": {"cities": []}}},
+    },
     "hidden too": {"hidden": "include"},
     "unlocked": {"unlocked": "only"},
     "not unlocked": {"unlocked": "exclude"},
