@@ -205,7 +205,7 @@ class Indexer:
             self._look_again()
 
     async def _release_dead(self) -> bool:
-        """Now and then, when nothing is free: whether rows of a dead indexer have become free."""
+        """Now and then: whether rows of a dead indexer have become free."""
         if time.monotonic() - self._released_at < RELEASE_EVERY_S:
             return False
         self._released_at = time.monotonic()

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from api.operations import Call, Operation, Text, operation
+from api.paging import AfterEvent
 from api.routes.icps import IcpPath
 from core.errors import Invalid, NotFound, PlanLimit
 from db.sessions import SERVICE
@@ -15,7 +16,7 @@ from domain.alerts import delivery, feed, letters, subscriptions, watching
 from domain.alerts.subscriptions import Subscription
 from domain.alerts.watching import NotAlertable
 from domain.icps import BrokenIcp, IcpRoleTooLow
-from domain.paging import MAX_CURSOR_LENGTH, WrongCursor
+from domain.paging import WrongCursor
 from search.request import Form
 from search.response import Answer
 from search.visibility import UnknownList
@@ -61,18 +62,6 @@ class AlertSettings(Form, frozen=True):
     )
     fields: Annotated[list[FieldName], Meta(min_length=1, max_length=40)] | None = None
     delivery: DeliverySettings | None = None
-
-
-class AfterEvent(Form, frozen=True):
-    """How far the feed has been read."""
-
-    limit: Annotated[int, Meta(ge=1, le=500, description="Events on a page")] = 100
-    after: (
-        Annotated[
-            str, Meta(min_length=1, max_length=MAX_CURSOR_LENGTH, description="`cursor` of the page before")
-        ]
-        | None
-    ) = None
 
 
 class ReadMark(Form, frozen=True):

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import csvfile
 from api.operations import Call, Download, Operation, operation
+from api.paging import Cursor
 from api.routes.records import ContactPath, RecordId
 from core.errors import LeadFuelError, NotFound
 from core.ids import ContactId, UserId
@@ -20,7 +21,7 @@ from domain.credits import months, operators, statement
 from domain.credits.books import Kind
 from domain.credits.errors import OutOfCredits, SpendingFrozen
 from domain.credits.operators import DailyLimit
-from domain.paging import MAX_CURSOR_LENGTH, WrongCursor
+from domain.paging import WrongCursor
 from domain.reports import NotUnlocked
 from search.request import Form
 from search.response import Answer
@@ -112,12 +113,7 @@ class LedgerQuery(LedgerFilter, frozen=True):
     """Which movements, page by page."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Lines on a page")] = 100
-    cursor: (
-        Annotated[
-            str, Meta(min_length=1, max_length=MAX_CURSOR_LENGTH, description="`cursor` of the page before")
-        ]
-        | None
-    ) = None
+    cursor: Cursor | None = None
 
 
 class Movement(Answer):

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from api.faces.functions import function
 from api.operations import Call, Operation, WithStatus, operation
+from api.paging import AfterEvent
 from api.routes.records import RecordId
 from core.errors import Invalid, NotFound
 from core.ids import ContactId
@@ -19,7 +20,7 @@ from domain.emails.outcomes import NothingToReport
 from domain.emails.requests import Kind as RequestKind
 from domain.emails.requests import Request, State
 from domain.finder.evidence import Query, Suppressed
-from domain.paging import MAX_CURSOR_LENGTH, WrongCursor
+from domain.paging import WrongCursor
 from domain.reports import Outcome
 from domain.validator.verdict import Exchange, Kind, Reachable, Smtp, SmtpReply, Status, Syntax, Verdict
 from search.request import Form
@@ -123,18 +124,6 @@ class RequestAnswer(Answer):
     finished_at: datetime | None
     validation: VerdictAnswer | None
     finding: FoundAnswer | None
-
-
-class AfterEmailEvent(Form, frozen=True):
-    """How far the answers have been read."""
-
-    limit: Annotated[int, Meta(ge=1, le=500, description="Events on a page")] = 100
-    after: (
-        Annotated[
-            str, Meta(min_length=1, max_length=MAX_CURSOR_LENGTH, description="`cursor` of the page before")
-        ]
-        | None
-    ) = None
 
 
 class EmailEventAnswer(Answer):
@@ -261,7 +250,7 @@ async def email_finder_function(call: Call, body: FindRequest) -> FoundAnswer:
     session="service_read",
     errors=(WrongCursor,),
 )
-async def list_email_events(call: Call, query: AfterEmailEvent) -> EmailEventsAnswer:
+async def list_email_events(call: Call, query: AfterEvent) -> EmailEventsAnswer:
     """Checks and searches in the order in which they ended, those that took hours among them, a few seconds
     later and for as long as they are kept. The rows of jobs are not among them.
     """

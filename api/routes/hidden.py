@@ -6,11 +6,12 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from api.operations import Call, Operation, operation
+from api.paging import Cursor
 from api.routes.records import ContactPath, OrganizationPath, RecordId
 from core.errors import NotFound
 from core.ids import ContactId, OrganizationId
 from domain import hidden
-from domain.paging import MAX_CURSOR_LENGTH, WrongCursor
+from domain.paging import WrongCursor
 from search.request import Form
 from search.response import Answer
 
@@ -19,12 +20,7 @@ class Page(Form, frozen=True):
     """How far a list has been read."""
 
     limit: Annotated[int, Meta(ge=1, le=500, description="Records on a page")] = 100
-    cursor: (
-        Annotated[
-            str, Meta(min_length=1, max_length=MAX_CURSOR_LENGTH, description="`cursor` of the page before")
-        ]
-        | None
-    ) = None
+    cursor: Cursor | None = None
 
 
 class BulkRequest(Form, frozen=True):

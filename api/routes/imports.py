@@ -13,6 +13,7 @@ from msgspec import Meta
 from api import body as intake
 from api import csvfile, uploads
 from api.operations import Call, Download, Operation, operation
+from api.paging import Cursor
 from core.errors import NotFound
 from core.ids import ImportId
 from core.text import clean
@@ -21,7 +22,7 @@ from domain import paging
 from domain.imports import jobs
 from domain.imports.jobs import EmptyUpload, Import
 from domain.imports.mapping_file import BadMapping
-from domain.paging import MAX_CURSOR_LENGTH, WrongCursor
+from domain.paging import WrongCursor
 from search.request import Form
 from search.response import Answer
 
@@ -77,12 +78,7 @@ class ImportPage(Form, frozen=True):
     """How far the list has been read."""
 
     limit: Annotated[int, Meta(ge=1, le=200, description="Imports on a page")] = 50
-    cursor: (
-        Annotated[
-            str, Meta(min_length=1, max_length=MAX_CURSOR_LENGTH, description="`cursor` of the page before")
-        ]
-        | None
-    ) = None
+    cursor: Cursor | None = None
 
 
 class ImportAnswer(Answer):

@@ -136,8 +136,10 @@ def fit(companies: Sequence[Company], *, before: Model | None = None) -> Model:
 def weighed(model: Model, companies: Sequence[Company]) -> Model:
     """The model with the weights of its priors under which held-back addresses were likeliest."""
     held = list(_held_back(companies[:: max(1, len(companies) // _WEIGHED_BY)]))
-    has_additions = any(explained.added != PLAIN for _, explained, _ in held)
-    for name in ("of_features", "concentration", "of_features", *["of_additions"][:has_additions]):
+    names = ["of_features", "concentration", "of_features"]
+    if any(explained.added != PLAIN for _, explained, _ in held):
+        names.append("of_additions")
+    for name in names:
         tried = [replace(model, **{name: weight}) for weight in _WEIGHTS]  # type: ignore[arg-type]
         model = max(tried, key=lambda one: _likelihood(one, held))
     return model

@@ -192,7 +192,7 @@ async def test_a_stream_is_taken_in_few_claims_and_a_lone_change_at_once(built, 
     monkeypatch.setattr(loop, "claim", counted)
     monkeypatch.setattr(loop, "DISTANCE_S", 0.9)
     monkeypatch.setattr(loop, "FEW_ROWS", 1)  # so 30 rows make a full distance
-    ids = await add_contacts(db, 1_200)
+    ids = await add_contacts(db, loop.FULL_ROWS - 50)  # fewer than are taken without any distance
     async with running(built, poll_s=60.0):
         await until(empty)
         claims.clear()
@@ -203,6 +203,7 @@ async def test_a_stream_is_taken_in_few_claims_and_a_lone_change_at_once(built, 
                 "UPDATE contacts SET name_sort = 'streamed' WHERE id = ANY(CAST(:ids AS integer[]))",
                 ids=ids[start : start + 30],
             )
+            await asyncio.sleep(loop.LINGER_S)
         took = time.monotonic() - started
         await until(empty)
         assert len(claims) <= 2 + took / loop.DISTANCE_S  # the first and the last, and one in each interval
@@ -213,18 +214,29 @@ async def test_a_stream_is_taken_in_few_claims_and_a_lone_change_at_once(built, 
     await assert_equal(built)
 
 
-async def test_a_renamed_company_is_expanded_while_edits_stream_in(built, db, empty):
+async def test_a_renamed_company_is_expanded_though_no_claim_comes_back_empty(built, db, empty, monkeypatch):
+    claim, streaming, streamed = loop.claim, asyncio.Event(), []
     (organization,) = await add_organizations(db)
     await add_contacts(db, 40, organization=organization)
     (edited,) = await add_contacts(db, 1)
+
+    async def never_empty(feed, **options):
+        if streaming.is_set():
+            await rename_contact(db, edited, f"At{time.monotonic_ns()}")
+            streamed.append(edited)
+        return await claim(feed, **options)
+
+    async def expanded():
+        return not await execute(db, "SELECT 1 FROM company_fanout")
+
+    monkeypatch.setattr(loop, "claim", never_empty)
     async with running(built, poll_s=60.0):
         await until(empty)
+        streaming.set()
+        await rename_contact(db, edited, "Begin")
+        await until(lambda: _true(len(streamed) >= 3))
         await execute(db, "UPDATE organizations SET name_key = 'renamed'")
-
-        async def expanded():
-            await rename_contact(db, edited, f"At{time.monotonic_ns()}")
-            return not await execute(db, "SELECT 1 FROM company_fanout")
-
         await until(expanded)
+        streaming.clear()
         await until(empty)
     await assert_equal(built)

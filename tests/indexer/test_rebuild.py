@@ -61,6 +61,15 @@ async def test_the_first_build_takes_everything_and_empties_the_queue(feed, db):
     await assert_equal(feed)
 
 
+async def test_what_is_built_shows_changes_at_its_interval_and_waits_for_no_merge(feed):
+    await build_missing(feed)
+    name = await live_index(feed, "contacts")
+    found = await feed.client.indices.get_settings(index=name, params={"flat_settings": "true"})
+    settings = found[name]["settings"]
+    assert settings["index.refresh_interval"] == f"{feed.settings.refresh_interval_ms}ms"
+    assert settings["index.merge_on_flush.enabled"] == "false"
+
+
 async def test_the_alias_moves_and_the_old_index_is_kept(feed, db):
     await add_contacts(db, 3)
     await build_missing(feed)
