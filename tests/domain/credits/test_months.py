@@ -35,7 +35,7 @@ def test_a_month_begins_on_the_day_of_the_sign_up_or_the_last_there_is(anchor, m
 def test_72_every_hour_of_four_years_is_in_one_month_and_months_follow_each_other():
     for day in (1, 15, 28, 29, 30, 31):
         anchor, end = at(2024, 1, day, 13, 37), None
-        for hour in range(0, 4 * 366 * 24, 5):
+        for hour in range(4 * 366 * 24):
             moment = at(2024, 2, 1) + timedelta(hours=hour)
             start, then = months.month_of(moment, anchor=anchor)
             assert start <= moment < then
