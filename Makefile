@@ -76,6 +76,10 @@ bench: .venv/.ready ## the benchmarks of speed and quality; CONTACTS=1000000 by 
 bench-signin: .venv/.ready ## whether the time of signing in tells who has an account, and slows others
 	@$(BIN)/python -m benchmarks.signin --write
 
+.PHONY: bench-emails
+bench-emails: .venv/.ready ## how good the finder is and how fast the validator; only="validator memory" measures these anew
+	@$(BIN)/python -m benchmarks.emails $(if $(only),--only $(only))
+
 .PHONY: bench-feed
 bench-feed: .venv/.ready ## the benchmarks of the index feed, with pgsync beside it; CONTACTS=200000 by default
 	@$(BIN)/python -m benchmarks.feed --contacts $(or $(CONTACTS),200000)

@@ -1,6 +1,6 @@
 """How long learning takes: `python -m benchmarks.learning --addresses 1000000`.
 
-A PostgreSQL of its own is filled with the hidden market of `benchmarks.finder`, in companies of 5 to 38 known
+A PostgreSQL of its own is filled with the market of `benchmarks.market`, in companies of 5 to 38 known
 people, so that learning reads as many addresses as it ever does. Beside it stands a scan of the whole table.
 """
 
@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from benchmarks.finder import hidden_market
+from benchmarks.finder import listed
+from benchmarks.market import market
 from core.settings import Settings, StackSettings
 from db import migrate
 from db.sessions import Database
@@ -42,7 +43,9 @@ _PEOPLE: Final = (
 
 async def fill(connection: asyncpg.Connection, addresses: int) -> int:
     """Put so many known addresses into the catalogue; the number of companies."""
-    companies = hidden_market(3, addresses * len(_SIZES) // sum(_SIZES), _SIZES)
+    companies = [
+        listed(firm) for firm in market(3, addresses * len(_SIZES) // sum(_SIZES), _SIZES, unlisted=0)
+    ]
     # A replica fires no triggers, and indexes are quicker made afterwards; learning needs this one alone.
     await connection.execute("SET session_replication_role = replica")
     made = await connection.fetchval("SELECT indexdef FROM pg_indexes WHERE indexname = $1", _INDEX)

@@ -91,7 +91,7 @@ def machine(stack: Stack, sizes: Sizes) -> str:
     ]
     return "\n".join(
         [
-            f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, revision {_revision()}",
+            f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, revision {revision()}",
             f"- {os.cpu_count()} cores ({_processor()}), {memory_gb:.0f} GB of memory, {platform.platform()}",
             f"- {', '.join(versions)}",
             f"- {sizes.contacts:,} contacts, {sizes.organizations:,} organizations, seed {sizes.seed}",
@@ -119,7 +119,7 @@ def document(
 
 def taken(sizes: Sizes) -> str:
     """When, of what and on how much a figure was taken, for a report of several runs."""
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, revision {_revision()}, {sizes.contacts:,} contacts"
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, revision {revision()}, {sizes.contacts:,} contacts"
 
 
 def beside(report: str, earlier: str) -> str:
@@ -144,7 +144,7 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _revision() -> str:
+def revision() -> str:
     try:
         return subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT

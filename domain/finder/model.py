@@ -269,14 +269,17 @@ def _additions(model: Model, explained: Sequence[Explained]) -> dict[Added, floa
     return {added: number / total for added, number in counts.items()}
 
 
-@lru_cache(maxsize=65_536)
 def explanation(sample: Sample) -> Explanation:
     """How the sample's address is made of its name; a namesake's number is looked past."""
+    return _explanation(sample.name, sample.local.lower().partition("+")[0])
+
+
+@lru_cache(maxsize=65_536)
+def _explanation(known: Name, local: str) -> Explanation:
     try:
-        name = renderings(sample.name.first, sample.name.middle, sample.name.last)
+        name = renderings(known.first, known.middle, known.last)
     except BadName:
         return Explanation()
-    local = sample.local.lower().partition("+")[0]
     for bare in (local, local.rstrip("0123456789")):
         styles = name.styles_of(bare)
         if styles:
