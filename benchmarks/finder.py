@@ -350,7 +350,7 @@ By the known addresses alone, whatever the confidence: Brier {brier:.3f}, expect
 """
 _CEILING: Final = """
 The *ceiling* is somebody who knows how the market was made, its five unknown patterns included, and sees the
-same addresses; on one company of {step}, all columns on the same trials.
+same addresses; the columns are of the same trials, on one company of every {step}.
 """
 _SPEED: Final = """
 Candidates without verification: {candidates_per_s:,.0f} a second of one core. Learning:
@@ -376,7 +376,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     ]
     if "ceiling" in found:
         rows = {name: row for name, row in found["ceiling"]["rows"].items() if not name.startswith("name")}
-        told.append(_CEILING.format(**found["ceiling"]))
+        told.append(_CEILING.format(**found["ceiling"]).replace(", on one company of every 1.", "."))
         told += _table(rows, ("majority", "first", "ceiling", *(f"{one}confirmed" for one in _THREE)))
     told.append(_SPEED.format(**found))
     if "demo" in found:
