@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import log
 from typing import Any, Final
 
+from domain.finder import baselines
 from domain.finder.model import (
     FEATURES,
     PLAIN,
@@ -62,6 +63,9 @@ class Trial:
     is_among_three: bool
     samples: int
     name_class: str
+    # Whether a simple rule was right; see `baselines`.
+    first_last: bool = False
+    majority: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class Figures:
     reliability: list[dict[str, float]] = field(default_factory=list)
     by_samples: dict[str, dict[str, float]] = field(default_factory=dict)
     by_class: dict[str, dict[str, float]] = field(default_factory=dict)
+    # How often two simple rules were right on the same addresses.
+    baselines: dict[str, float] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -84,17 +90,35 @@ class Figures:
 
 def learn(companies: Sequence[Company], *, version: int = 0) -> tuple[Model, Figures]:
     """A model, and its figures on companies it had not seen."""
+    folds, weights = _crossed(companies)
+    trials = [trial for fold in folds for trial in fold]
+    model = _weighed_as(fit(companies), weights or Model())
+    model = replace(model, calibration=isotonic(trials), version=version)
+    return model, _told(model, trials)
+
+
+def crossed(companies: Sequence[Company]) -> Figures:
+    """How good a model is on companies that had no part in it, nor in the confidence it tells."""
+    folds, _ = _crossed(companies)
+    told: list[Trial] = []
+    for place, fold in enumerate(folds):
+        others = [trial for at, other in enumerate(folds) if at != place for trial in other]
+        measured = Model(calibration=isotonic(others))
+        told += [replace(trial, belief=confidence(measured, trial.belief)) for trial in fold]
+    return figures(told)
+
+
+def _crossed(companies: Sequence[Company]) -> tuple[list[list[Trial]], Model | None]:
+    """Addresses of each fold of companies, sought by a model of the others; and the weights it had."""
     folds = [companies[place::_FOLDS] for place in range(_FOLDS)]
-    trials: list[Trial] = []
+    trials: list[list[Trial]] = []
     weights: Model | None = None
     for place, fold in enumerate(folds):
         others = [company for at, other in enumerate(folds) if at != place for company in other]
         if others and fold:
             weights = weights or weighed(fit(others), others)
-            trials += leave_one_out(_weighed_as(fit(others), weights), fold)
-    model = _weighed_as(fit(companies), weights or Model())
-    model = replace(model, calibration=isotonic(trials), version=version)
-    return model, _told(model, trials)
+            trials.append(leave_one_out(_weighed_as(fit(others), weights), fold))
+    return trials, weights
 
 
 def refine(model: Model, companies: Sequence[Company]) -> tuple[Model, Figures]:
@@ -185,6 +209,8 @@ def _try(model: Model, held: Sample, others: Sequence[Sample], country: str | No
         any(candidate.local == held.local for candidate in free),
         len(others),
         name.name_class if name else "none",
+        first_last=baselines.first_last(held.name) == held.local,
+        majority=baselines.majority(held.name, others) == held.local,
     )
 
 
@@ -268,6 +294,7 @@ def figures(trials: Sequence[Trial]) -> Figures:
         reliability=table,
         by_samples=_grouped((_sample_group(trial.samples), trial) for trial in trials),
         by_class=_grouped((trial.name_class, trial) for trial in trials),
+        baselines=_simple(trials),
     )
 
 
@@ -280,8 +307,16 @@ def _grouped(pairs: Iterable[tuple[str, Trial]]) -> dict[str, dict[str, float]]:
             "trials": float(len(some)),
             "accuracy_at_1": _mean(trial.is_right for trial in some),
             "accuracy_at_3": _mean(trial.is_among_three for trial in some),
+            **_simple(some),
         }
         for name, some in sorted(groups.items())
+    }
+
+
+def _simple(trials: Sequence[Trial]) -> dict[str, float]:
+    return {
+        "first_last": _mean(trial.first_last for trial in trials),
+        "majority": _mean(trial.majority for trial in trials),
     }
 
 

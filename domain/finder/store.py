@@ -62,6 +62,13 @@ async def learn(
     return replace(model, version=version), figures
 
 
+async def held_back(db: Database, settings: ValidatorSettings, *, limit: int = MAX_COMPANIES) -> Figures:
+    """How good a model of today's catalogue would be on companies it had not seen; nothing is kept."""
+    async with db.transaction(SERVICE, read_only=True) as session:
+        companies = await evidence.companies(session, settings, limit=limit)
+    return await asyncio.to_thread(learning.crossed, companies)
+
+
 async def learn_when_due(
     db: Database, settings: ValidatorSettings, *, aside: Aside, live: Live | None = None
 ) -> int | None:

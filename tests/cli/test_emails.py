@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import text
 
 from cli.emails import emails
+from db.sessions import SERVICE, Database
 from tests.lab.laboratory import laboratory
 from tests.lab.servers import OK, MailServer
 
@@ -85,3 +87,61 @@ def test_the_self_check_says_what_is_amiss(run):
     assert checks["address"] is False
     assert found.exit_code == 1
     assert run(["selfcheck"], {"LEADFUEL_SMTP_PORT": "0"}).exit_code == 1
+
+
+@pytest.fixture
+def catalogue(settings, clean_database):
+    """Thirty companies with three known addresses each, and somebody whose address is sought."""
+
+    async def fill():
+        db = Database(settings.database)
+        async with db.transaction(SERVICE) as session:
+            for number in range(30):
+                await session.execute(_COMPANY, {"id": number + 1, "domain": f"corp{number}-lab.com"})
+                for first, last in (("Anna", "Keller"), ("Bernd", "Vogel"), ("Carla", "Stein")):
+                    local = f"{first[0]}{last}" if number % 3 else f"{first}.{last}"
+                    email = f"{local}@corp{number}-lab.com".lower()
+                    values = {"company": number + 1, "first": first, "last": last, "email": email}
+                    await session.execute(_PERSON, values)
+        await db.close()
+
+    asyncio.run(fill())
+    return {
+        "DATABASE_URL": settings.database.url,
+        "LEADFUEL_PRIVACY_KEY": settings.privacy.hash_key,
+        "REDIS_URL": "",
+    }
+
+
+_COMPANY = text(
+    "INSERT INTO organizations (id, name, name_key, name_sort, domain, country) OVERRIDING SYSTEM VALUE"
+    " VALUES (:id, :domain, :domain, :domain, :domain, 'DE')"
+)
+_PERSON = text(
+    "INSERT INTO contacts (organization_id, first_name, last_name, email, email_status)"
+    " VALUES (:company, :first, :last, :email, 'valid')"
+)
+
+
+def test_patterns_are_learned_measured_and_used(run, catalogue):
+    nothing = run(["accuracy"], catalogue)
+    assert "Nobody has reported" in nothing.stdout
+    held = json.loads(run(["accuracy", "--held-back", "--json"], catalogue).stdout)
+    assert held["trials"] == 90
+    assert held["accuracy_at_1"] > held["baselines"]["first_last"]
+    assert {"0", "1", "2-4"} == set(held["by_samples"])
+    shown = run(["accuracy", "--held-back"], catalogue).stdout
+    assert "90 addresses held back" in shown
+    assert "majority" in shown
+    assert json.loads(run(["accuracy", "--json"], catalogue).stdout)["versions"] == []  # nothing was kept
+    [learned] = json.loads(run(["learn", "--json"], catalogue).stdout)
+    [kept] = json.loads(run(["accuracy", "--json"], catalogue).stdout)["versions"]
+    assert kept["version"] == learned["version"]
+    assert kept["accuracy_at_1"] == learned["accuracy_at_1"]
+    again = run(["learn", "--changed"], catalogue)
+    assert (again.exit_code, "nothing has changed" in again.stderr) == (0, True)
+    who = ["--first", "Nora", "--last", "Lind", "--domain"]
+    found = json.loads(run(["find", *who, "corp1-lab.com", "--no-smtp", "--json"], catalogue).stdout)
+    assert (found["email"], found["samples"]) == ("nlind@corp1-lab.com", 3)
+    unknown = run(["find", *who, "elsewhere-lab.com", "--no-smtp"], catalogue)
+    assert (unknown.exit_code, "nothing found" in unknown.stdout) == (1, True)

@@ -25,6 +25,7 @@ class Zone(asyncio.DatagramProtocol):
     known: set[str] = field(default_factory=set)
     transport: asyncio.DatagramTransport | None = None
     delay_s: float = 0.0
+    ttl_s: int = 300
 
     def add(self, name: str, **records: Answer) -> None:
         self.known.add(name.lower())
@@ -62,7 +63,7 @@ class Zone(asyncio.DatagramProtocol):
             answer = self.records.get((name, asked))
             if answer is not None:
                 texts = answer() if callable(answer) else answer
-                reply.answer.append(dns.rrset.from_text(f"{name}.", 300, "IN", asked, *texts))
+                reply.answer.append(dns.rrset.from_text(f"{name}.", self.ttl_s, "IN", asked, *texts))
                 return
 
 

@@ -92,3 +92,14 @@ async def test_a_domain_without_mail_ends_the_search(lab):
     answer = await find(CASE, Model(), lab.validator().validate)
     assert answer.status == "not_found"
     assert len(answer.tried) == 1
+
+
+async def test_numbers_of_staff_are_no_pattern(lab):
+    await lab.domain("corp-lab.com", MailServer(other=OK))
+    samples = tuple(
+        Sample(Name(first, "", last), f"u{40_117 + 13 * number}")
+        for number, (first, last) in enumerate(PEOPLE)
+    )
+    answer = await find(replace(CASE, samples=samples), Model(), lab.validator().validate)
+    assert (answer.status, answer.email) == ("not_found", None)
+    assert "no common pattern" in answer.reasons[0]

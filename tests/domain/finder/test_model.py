@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.finder import baselines
 from domain.finder.learning import (
     Company,
     Trial,
     confidence,
+    crossed,
     figures,
     fit,
     isotonic,
@@ -162,6 +164,29 @@ def test_learning_finds_the_shares_of_patterns_and_honest_confidence():
     again = model_from_json(model.as_json(), version=3)
     assert again.version == 3
     assert believe(again, companies[0].samples).templates == believe(model, companies[0].samples).templates
+
+
+def test_held_back_addresses_are_sought_by_what_others_teach_beside_simple_rules():
+    companies = list(_companies(120, random.Random(6)))
+    told = crossed(companies)
+    assert told.trials == sum(min(len(company.samples), 4) for company in companies)
+    assert told.accuracy_at_1 > told.baselines["first_last"]
+    assert told.accuracy_at_1 >= told.baselines["majority"] - 0.02
+    assert told.ece < 0.1
+    assert set(told.by_samples) == {"0", "1", "2-4"}
+    assert told.by_samples["0"]["majority"] == told.by_samples["0"]["first_last"]
+    assert told.by_samples["2-4"]["majority"] > told.by_samples["2-4"]["first_last"]
+    assert crossed([]).trials == 0
+
+
+def test_simple_rules_leave_marks_away_and_follow_the_most():
+    known = [Sample(Name("Jörg", "", "Böhm"), "jbohm"), Sample(Name("Eva", "", "van Dam"), "evandam")]
+    sought = Name("Zoë", "", "Müller-Groß")
+    assert baselines.first_last(sought) == "zoe.mullergross"
+    assert baselines.majority(sought, []) == "zoe.mullergross"
+    assert baselines.majority(sought, known) == "zmullergross"
+    assert baselines.majority(Name("Zoë", "", ""), known) is None
+    assert baselines.first_last(Name("a@b", "", "c")) is None
 
 
 def test_calibration_rises():

@@ -56,6 +56,45 @@ async def test_a_tripped_breaker_holds_everybody_off(limits):
     assert 1_700 < held.value.wait_s <= 1_800
 
 
+async def test_the_breaker_doubles_up_to_six_hours_and_forgives_after_a_day(monkeypatch):
+    now = [1_000_000.0]
+    monkeypatch.setattr("domain.validator.limits.time.monotonic", lambda: now[0])
+    limits = LocalLimits(SETTINGS)
+    minutes = []
+    for pause_s in (1, 1, 1, 1, 1, 25 * 3_600):
+        await limits.trip("g")
+        with pytest.raises(Held) as held:
+            await limits.take("g", "1")
+        minutes.append(held.value.wait_s / 60)
+        now[0] += held.value.wait_s + pause_s
+    await limits.trip("g")
+    with pytest.raises(Held) as held:
+        await limits.take("g", "1")
+    assert [*minutes, held.value.wait_s / 60] == pytest.approx([30, 60, 120, 240, 360, 360, 30])
+
+
+async def test_the_shared_breaker_doubles_as_well(redis_url):
+    redis = Redis.from_url(redis_url)
+    limits = RedisLimits(redis, SETTINGS, prefix="test:doubling:")
+    state = "test:doubling:{g}:state"
+    minutes = []
+    for _ in range(5):
+        await limits.trip("g")
+        with pytest.raises(Held) as held:
+            await limits.take("g", "1")
+        minutes.append(held.value.wait_s / 60)
+        seconds, micros = await redis.time()
+        await redis.hset(state, "open_until", seconds * 1000 + micros // 1000 - 1)  # its time is over
+    assert minutes == pytest.approx([30, 60, 120, 240, 360], rel=0.01)
+    await redis.hset(state, "open_until", (seconds - 25 * 3_600) * 1000)
+    await limits.trip("g")
+    with pytest.raises(Held) as held:
+        await limits.take("g", "1")
+    assert held.value.wait_s / 60 == pytest.approx(30, rel=0.01)
+    await redis.delete(state)
+    await redis.aclose()
+
+
 async def test_a_slot_that_does_not_come_in_time_is_not_waited_for(limits):
     for n in range(2):
         await limits.take("g", str(n))

@@ -10,6 +10,7 @@ import pytest
 from core import clock
 from core.settings import ValidatorSettings
 from domain.validator.limits import LocalLimits
+from domain.validator.resolver import Resolver
 from domain.validator.validate import RETRY_AFTER, Validator, validate
 from domain.validator.verdict import SUB_STATUSES, from_json
 from tests.lab.servers import OK, UNKNOWN, MailServer
@@ -439,14 +440,48 @@ async def test_a_block_opens_the_breaker_for_the_whole_group(lab):
     assert server.connections == 1
 
 
-async def test_verdicts_are_kept_for_their_time(lab):
-    server = MailServer({"anna": OK})
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "rcpt, other, reachable, lifetime",
+    [
+        (OK, UNKNOWN, "safe", 30 * DAY),
+        (UNKNOWN, UNKNOWN, "invalid", 14 * DAY),
+        (OK, OK, "risky", 7 * DAY),
+        ("450 4.2.0 Greylisted", OK, "unknown", timedelta(minutes=15)),
+        ("550 5.7.1 Delivery not authorized", OK, "unknown", DAY),
+    ],
+)
+async def test_verdicts_are_kept_for_their_time(lab, rcpt, other, reachable, lifetime):
+    await lab.domain("corp-lab.com", MailServer({"anna": rcpt}, other=other))
+    validator = lab.validator()
+    first = await validator.validate("anna@corp-lab.com")
+    assert (first.is_reachable, first.cached) == (reachable, False)
+    with clock.shifted(lifetime - timedelta(minutes=1)):
+        assert (await validator.validate("Anna@corp-lab.com")).cached
+    with clock.shifted(lifetime + timedelta(minutes=1)):
+        assert not (await validator.validate("anna@corp-lab.com")).cached
+
+
+async def test_that_a_domain_takes_every_name_is_remembered_for_a_week(lab):
+    server = MailServer(other=OK)
     await lab.domain("corp-lab.com", server)
     validator = lab.validator()
-    await validator.validate("anna@corp-lab.com")
-    assert (await validator.validate("Anna@corp-lab.com")).cached
-    with clock.shifted(timedelta(days=31)):
-        assert not (await validator.validate("anna@corp-lab.com")).cached
+    asked = []
+    for days in (0, 6, 8):
+        with clock.shifted(days * DAY):
+            await validator.validate(f"anna{days}@corp-lab.com")
+        asked.append(sum(line.startswith("RCPT") for line in server.lines))
+    assert asked == [2, 3, 5]
+
+
+@pytest.mark.parametrize("told_s, kept_s", [(5, 300), (3_600, 3_600), (700_000, 86_400)])
+async def test_routes_are_kept_as_long_as_the_dns_says_within_bounds(lab, told_s, kept_s):
+    await lab.domain("corp-lab.com", MailServer({"anna": OK}))
+    lab.zone.ttl_s = told_s
+    route = await Resolver(lab.settings).route("corp-lab.com")
+    assert route.ttl_s == kept_s
 
 
 async def test_without_a_port_nothing_is_proved(lab):
