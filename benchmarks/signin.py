@@ -49,7 +49,7 @@ Made by `make bench-signin`.
 
 - {now} UTC, revision {revision}
 - {cores} cores shared by client, API (2 processes), PostgreSQL and Redis; load average {load}
-- {contacts} contacts; passwords cost what the product sets (19 MiB, 2 rounds, one at a time in a process)
+- {contacts} contacts; passwords cost what the product sets (19 MiB, 2 rounds, on half of the cores)
 
 """
 

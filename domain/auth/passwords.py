@@ -1,8 +1,8 @@
 """Passwords: hashed with argon2id in a small pool of threads, and judged before they are taken.
 
 A check costs the same whether or not there is an account: without one the hash of a password that nobody has
-is checked. The pool is bounded, its threads are polite to the others, and beyond a queue of a few seconds
-nobody is let in.
+is checked. The pool is bounded, its threads are polite to the others and take turns with those of the other
+processes, and beyond a queue of a few seconds nobody is let in.
 """
 
 import asyncio
@@ -19,13 +19,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from core.settings import SignInSettings
+from domain.auth import turns
 from domain.auth.errors import OverRequestRateLimit, ValidationFailed, WeakPassword
 
 T = TypeVar("T")
 
 # More than a pass phrase has, and few enough to be hashed at no cost of note.
 MAX_LENGTH: Final = 256
-MAX_WAITING: Final = 200
+MAX_WAITING: Final = 100
 _POLITENESS: Final = 10
 
 
@@ -80,7 +81,7 @@ class Hasher:
             raise OverRequestRateLimit("Too many passwords wait to be checked.", retry_after_s=5)
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _in_turn, work, *arguments)
         finally:
             self._waiting -= 1
 
@@ -89,6 +90,11 @@ class Hasher:
             return self._argon2.verify(hashed, password)
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _in_turn(work: Callable[..., T], *arguments: str) -> T:
+    with turns.taken():
+        return work(*arguments)
 
 
 def judge(settings: SignInSettings, password: str, *, breached: BreachedPasswords | None = None) -> None:
