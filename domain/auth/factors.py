@@ -73,7 +73,7 @@ async def enroll(
 ) -> Enrolled:
     """A new factor, which counts once a code of it has been shown; unfinished ones make room for it."""
     require_second(person, at)
-    await session.execute(text("SELECT 1 FROM auth.users WHERE id = :id FOR UPDATE"), {"id": person.id})
+    await _lock(session, person=person)
     await session.execute(
         text("DELETE FROM auth.mfa_factors WHERE user_id = :id AND status = 'unverified'"), {"id": person.id}
     )
@@ -132,8 +132,9 @@ async def verify(
     code: str,
     origin: Origin,
 ) -> SignedIn:
-    """Show a code of a factor: the session is at level two from now on, and a new factor counts.
+    """Show a code of a factor: the session goes on at level two under a new id, and a new factor counts.
 
+    Every other session that has shown none is over, and so are the tokens this one had until now.
     Raises `MfaFactorNotFound`, `MfaChallengeExpired`, `MfaVerificationFailed`.
     """
     if at is None:
@@ -152,6 +153,7 @@ async def verify(
         raise MfaChallengeExpired("MFA challenge has expired or was tried too often, create a new one")
     step = _step_of(_opened(settings, sealed, _label(factor_id, person.id)), code)
     async with db.transaction(SIGN_IN) as session:
+        await _lock(session, person=person)
         taken = await session.scalar(
             text(
                 "UPDATE auth.mfa_factors SET last_step = :step, status = 'verified', updated_at = app.now()"
@@ -177,13 +179,19 @@ async def remove(
     await _secret_of(session, person=person, factor_id=factor_id)
     if any(factor["id"] == str(factor_id) and factor["status"] == "verified" for factor in person.factors):
         require_second(person, at)
-    await drop(session, person=person, factor_id=factor_id, origin=origin)
+    await drop(session, person=person, at=at, factor_id=factor_id, origin=origin)
 
 
-async def drop(session: AsyncSession, *, person: Person, factor_id: UUID, origin: Origin) -> None:
+async def drop(
+    session: AsyncSession, *, person: Person, at: Session | None = None, factor_id: UUID, origin: Origin
+) -> None:
     """Take a factor away on the service's word, for somebody who has lost it."""
     await _secret_of(session, person=person, factor_id=factor_id)
-    await session.execute(text("DELETE FROM auth.mfa_factors WHERE id = :id"), {"id": factor_id})
+    counted = await session.scalar(
+        text("DELETE FROM auth.mfa_factors WHERE id = :id RETURNING status = 'verified'"), {"id": factor_id}
+    )
+    if counted:
+        await sessions.lower_levels(session, user_id=person.id, but=at.id if at else None)
     await people.note(session, user_id=person.id, action="second_factor_removed", origin=origin)
 
 
@@ -191,6 +199,11 @@ def require_second(person: Person, at: Session | None) -> None:
     """Refuse somebody who has a factor and has not shown it in this session."""
     if person.has_second_factor and (at is None or at.aal != "aal2"):
         raise InsufficientAal("AAL2 required: show the second factor first")
+
+
+async def _lock(session: AsyncSession, *, person: Person) -> None:
+    """Whoever signs in as this person meanwhile comes before or after: opening a session locks them, too."""
+    await session.execute(text("SELECT 1 FROM auth.users WHERE id = :id FOR UPDATE"), {"id": person.id})
 
 
 async def _secret_of(session: AsyncSession, *, person: Person, factor_id: UUID) -> bytes:

@@ -163,21 +163,49 @@ async def get(session: AsyncSession, *, session_id: UUID, user_id: UserId) -> Se
 
 
 async def raise_level(session: AsyncSession, *, user_id: UserId, at: Session, method: str) -> SignedIn:
-    """The session after a second factor was shown: a higher level, and a new pair of tokens."""
-    amr = [{"method": method, "timestamp": int(clock.now().timestamp())}, *at.amr]
-    await session.execute(
-        text("UPDATE auth.sessions SET aal = 'aal2', amr = CAST(:amr AS jsonb) WHERE id = :id"),
-        {"id": at.id, "amr": json.dumps(amr)},
-    )
+    """The session after a second factor was shown: under a new id, at a higher level.
+
+    The old id goes, and with it every token from before: none of them was given to somebody who had shown the
+    factor, and who has found one must not rise with its owner.
+    """
     held = await _lock(session, session_id=at.id)
     person = await people.get(session, user_id=user_id)
     if held is None or held.revoked_at is not None or person is None:
         raise SessionNotFound("Session from session_id claim in JWT does not exist")
-    active = await session.scalar(
-        text("SELECT id FROM auth.refresh_tokens WHERE session_id = :id AND used_at IS NULL"), {"id": at.id}
+    amr = [{"method": method, "timestamp": int(clock.now().timestamp())}, *held.amr]
+    raised, token_id = Session(uuid4(), "aal2", amr, held.created_at), uuid4()
+    await session.execute(
+        text(
+            """
+            WITH before AS (
+                DELETE FROM auth.sessions WHERE id = :before
+                RETURNING user_id, address, user_agent, created_at
+            ), raised AS (
+                INSERT INTO auth.sessions (id, user_id, aal, amr, address, user_agent, created_at)
+                SELECT :id, user_id, 'aal2', CAST(:amr AS jsonb), address, user_agent, created_at FROM before
+            )
+            INSERT INTO auth.refresh_tokens (id, session_id) VALUES (:token_id, :id)
+            """
+        ),
+        {"before": at.id, "id": raised.id, "amr": json.dumps(amr), "token_id": token_id},
     )
-    token_id = await _rotate(session, session_id=at.id, used=active)
-    return SignedIn(person, Session(at.id, "aal2", amr, at.created_at), token_id)
+    return SignedIn(person, raised, token_id)
+
+
+async def lower_levels(session: AsyncSession, *, user_id: UserId, but: UUID | None) -> None:
+    """After a factor is gone that counted: other sessions show one that is left, and where none is left
+    nobody has shown one.
+    """
+    await session.execute(
+        text(
+            """
+            UPDATE auth.sessions SET aal = 'aal1'
+            WHERE user_id = :user_id AND aal = 'aal2' AND (id IS DISTINCT FROM CAST(:but AS uuid)
+                OR NOT EXISTS (SELECT FROM auth.mfa_factors WHERE user_id = :user_id AND status = 'verified'))
+            """
+        ),
+        {"user_id": user_id, "but": but},
+    )
 
 
 async def end(

@@ -8,6 +8,10 @@ import pyotp
 import pytest
 
 from core import clock
+from core.ids import UserId
+from db.sessions import SIGN_IN
+from domain.auth import sessions
+from domain.auth.people import Origin
 from tests.api.faces.auth.face import INVALID, code_of, fragment_of
 
 NEEDED = (403, "insufficient_aal")
@@ -59,6 +63,70 @@ async def test_a_factor_is_enrolled_and_shown(face):
     refreshed = (await face.refresh(session["refresh_token"])).json()
     claims = jwt.decode(refreshed["access_token"], options={"verify_signature": False})
     assert claims["aal"] == "aal2"
+
+
+async def test_nothing_from_before_the_factor_rises_with_it(face):
+    """Somebody has found the tokens of the very session that shows a factor now."""
+    new = await face.person("ann@example.com")
+    factor = await enrolled(face, new["access_token"])
+    await _assert_over(face, new, factor, (await shown(face, new["access_token"], factor)).json())
+    with clock.shifted(timedelta(minutes=2)):
+        second = (await face.sign_in("ann@example.com")).json()
+        await _assert_over(face, second, factor, (await shown(face, second["access_token"], factor)).json())
+
+
+async def _assert_over(face, found, factor, raised):
+    token = found["access_token"]
+    over = (403, "session_not_found")
+    for body in ({"password": "a wholly new one"}, {"data": {"a": 1}}):
+        assert code_of(await face("PUT", "/user", token, json=body)) == over
+    assert code_of(await face("DELETE", f"/factors/{factor['id']}", token)) == over
+    answer = await face.http.get("/v1/usage", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code in (401, 403)
+    # Not even at once, when a client that has lost its answer is believed otherwise.
+    assert code_of(await face.refresh(found["refresh_token"])) == (400, "refresh_token_not_found")
+    assert (await face("GET", "/user", raised["access_token"])).status_code == 200
+
+
+async def test_who_signs_in_while_a_factor_comes_to_count_has_to_show_it(face, owner):
+    first = await face.person("ann@example.com")
+    factor = await enrolled(face, first["access_token"])
+    async with face.services.database.transaction(SIGN_IN) as session:
+        # Has seen no factor to be shown, and is not committed yet.
+        opened = await sessions.open_session(
+            session, user_id=UserId(first["user"]["id"]), method="password", origin=Origin(None, None)
+        )
+        assert not opened.person.has_second_factor
+        showing = asyncio.create_task(shown(face, first["access_token"], factor))
+        await asyncio.wait({showing}, timeout=0.3)
+    assert (await showing).status_code == 200
+    left = [row["id"] for row in await owner.fetch("SELECT id FROM auth.sessions")]
+    assert (len(left), opened.session.id in left) == (1, False)
+
+
+async def test_when_a_factor_goes_other_sessions_show_one_that_is_left(face, holder):
+    here, phone = holder
+    with clock.shifted(timedelta(minutes=2)):
+        there = (await face.sign_in("ann@example.com")).json()["access_token"]
+        there = (await shown(face, there, phone)).json()
+        tablet = await enrolled(face, here["access_token"], friendly_name="tablet")
+        here = (await shown(face, here["access_token"], tablet)).json()
+        await face("DELETE", f"/factors/{phone['id']}", here["access_token"])
+        assert await _levels(face, here, there) == [("aal2", 200), ("aal1", 403)]
+        await face("DELETE", f"/factors/{tablet['id']}", here["access_token"])
+        # Where nothing is left to be shown, nobody has shown it, and nobody is kept out.
+        assert await _levels(face, here, there) == [("aal1", 200), ("aal1", 200)]
+
+
+async def _levels(face, *every):
+    """What sessions are, refreshed, and whether they open anything."""
+    found = []
+    for session in every:
+        refreshed = (await face.refresh(session["refresh_token"])).json()["access_token"]
+        said = jwt.decode(refreshed, options={"verify_signature": False})
+        answer = await face.http.get("/v1/usage", headers={"Authorization": f"Bearer {refreshed}"})
+        found.append((said["aal"], answer.status_code))
+    return found
 
 
 async def test_the_password_alone_opens_nothing_any_more(face, holder):
