@@ -154,19 +154,22 @@ async def _watch(db: Database, user_id: UserId, saved: list[Saved], bench: Bench
     connection = await bench.stack.connect(bench.sizes.name)
     for start in range(0, len(saved), 500):
         await connection.executemany(
-            "INSERT INTO app.icp_alerts (icp_id, user_id, version, kinds, fields, criteria, as_of, members)"
-            " VALUES ($1, $2, 1, '{entered,left,changed}', '{title}', $3, $4, $5)",
+            "INSERT INTO app.icp_alerts (icp_id, user_id, version, kinds, fields, as_of, members)"
+            " VALUES ($1, $2, 1, '{entered,left,changed}', '{title}', $3, $4)",
             [
                 (
                     one.id,
                     user_id,
-                    orjson.dumps(stored.dump(one.criteria)).decode(),
                     clock.today(),
                     bytes(members[start + place].serialize()),
                 )
                 for place, one in enumerate(saved[start : start + 500])
             ],
         )
+    await connection.executemany(
+        "UPDATE app.icp_versions SET criteria = $2 WHERE icp_id = $1",
+        [(one.id, orjson.dumps(stored.dump(one.criteria)).decode()) for one in saved],
+    )
     await connection.close()
     async with db.transaction(SERVICE) as session:
         now = states.select("contacts")

@@ -31,10 +31,10 @@ from db.models.exports import exports
 from db.models.finder import email_finder_logs, finder_models
 from db.models.hidden import hidden_companies, hidden_contacts, visibility_versions
 from db.models.icps import (
+    alert_evidence,
     alert_overrides,
     alert_position,
     alert_revision,
-    alert_said,
     alert_states,
     icp_alerts,
     icp_event_ids,
@@ -77,10 +77,10 @@ from db.models.vocabulary import vocabulary_terms
 from db.models.webhooks import webhook_deliveries, webhook_secrets, webhooks
 
 __all__ = [
+    "alert_evidence",
     "alert_overrides",
     "alert_position",
     "alert_revision",
-    "alert_said",
     "alert_states",
     "api_keys",
     "applied",

@@ -58,6 +58,8 @@ icp_versions = Table(
     Column("filters", JSONB, nullable=False),
     user_reference("changed_by", ondelete="SET NULL", nullable=True),
     created_at(),
+    # How the request was read when it was last begun to be watched.
+    Column("criteria", JSONB),
 )
 Index("icp_versions_changed_by_idx", icp_versions.c.changed_by)
 
@@ -86,7 +88,6 @@ icp_alerts = Table(
     Column("members", LargeBinary, nullable=False),
     timestamp("baseline_at"),
     words("fields"),
-    Column("criteria", JSONB),
     Column("as_of", Date),
     Column("revision", BigInteger, nullable=False, server_default=text("nextval('app.alert_revision')")),
 )
@@ -107,12 +108,12 @@ icp_events = Table(
     Column("records", ARRAY(Integer), nullable=False),
     # A letter each: entered, left by a change, removed, changed.
     Column("kinds", Text, nullable=False),
-    # The line of each in what `alert_said` has of its record and position; 0 for none.
-    Column("said", ARRAY(Integer), nullable=False),
     # The readers who had the records hidden when it was written; its policy asks, nobody reads it.
     Column("missed_by", ARRAY(UUID)),
     Column("position", BigInteger, nullable=False),
     created_at(),
+    # Of what `alert_evidence` has of a record that has changed, these are told.
+    words("fields"),
 )
 Index("icp_events_icp_id_idx", icp_events.c.icp_id, icp_events.c.id)
 Index("icp_events_created_at_idx", icp_events.c.created_at, postgresql_using="brin")
@@ -125,18 +126,21 @@ Index(
     unique=True,
 )
 
-# What the events of one comparison say of a record, one line of JSON for each different thing.
-alert_said = Table(
-    "alert_said",
+# What the events of one comparison rest on, once per record: what had changed since the one before, the
+# document that came to fit, and what single ICPs are told instead. All JSON, put into words when it is read.
+alert_evidence = Table(
+    "alert_evidence",
     metadata,
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("entity", String, primary_key=True),
     Column("record_id", Integer, primary_key=True, autoincrement=False),
-    Column("said", Text, nullable=False, info=pii("what has changed about a contact, and why it fits")),
+    Column("changes", Text, nullable=False, info=pii("what has changed about a contact")),
+    Column("document", Text, info=pii("what a contact's record said when it came to fit")),
+    Column("own", Text, info=pii("what has changed about a contact, as one ICP has seen it")),
     created_at(),
 )
-Index("alert_said_record_id_idx", alert_said.c.record_id)
-Index("alert_said_created_at_idx", alert_said.c.created_at, postgresql_using="brin")
+Index("alert_evidence_record_id_idx", alert_evidence.c.record_id)
+Index("alert_evidence_created_at_idx", alert_evidence.c.created_at, postgresql_using="brin")
 
 icp_event_reads = Table(
     "icp_event_reads",

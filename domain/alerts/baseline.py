@@ -43,8 +43,10 @@ async def take(session: AsyncSession, searcher: Searcher, icp: Icp) -> None:
     members.run_optimize()
     await session.execute(
         text(
-            "UPDATE app.icp_alerts SET version = :version, members = :members, as_of = :as_of,"
-            " criteria = CAST(:criteria AS jsonb), baseline_at = app.now(),"
+            "WITH read AS (UPDATE app.icp_versions SET criteria = CAST(:criteria AS jsonb)"
+            " WHERE icp_id = :id AND version = :version)"
+            " UPDATE app.icp_alerts SET version = :version, members = :members, as_of = :as_of,"
+            " baseline_at = app.now(),"
             " revision = nextval('app.alert_revision') WHERE icp_id = :id"
         ),
         {

@@ -1,6 +1,6 @@
 """The shapes of a comparison: who is watched, what was seen of a batch, and what follows from it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Literal
@@ -15,8 +15,7 @@ from search.matcher import Compiled
 from search.request import Entity, SearchRequest
 
 Reason = Literal["fits", "changed", "removed"]
-# What has happened, as one letter of `icp_events.kinds`.
-Letter = Literal["e", "l", "r", "c"]
+# What has happened, by the letter of `icp_events.kinds`.
 MEANING: Final[dict[str, tuple[Kind, Reason]]] = {
     "e": ("entered", "fits"),
     "l": ("left", "changed"),
@@ -42,24 +41,35 @@ class Watch:
     compiled: Compiled
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Events:
-    """What is to be written of one watch, in order: of whom, what has happened, and which line says more.
+    """What is to be written of one watch: whom it tells to have come, gone, been removed, and changed."""
 
-    The lines are those of the record in `alert_said`, counted from 1; 0 where the letter says it all.
-    """
-
-    records: list[int] = field(default_factory=list)
-    kinds: str = ""
-    said: list[int] = field(default_factory=list)
-
-    def add(self, letter: Letter, records: Sequence[int], said: Iterable[int]) -> None:
-        self.records += records
-        self.kinds += letter * len(records)
-        self.said += said
+    entered: BitMap
+    left: BitMap
+    removed: BitMap
+    changed: BitMap
 
     def __len__(self) -> int:
-        return len(self.records)
+        return len(self.entered) + len(self.left) + len(self.removed) + len(self.changed)
+
+    @property
+    def kinds(self) -> str:
+        """A letter for each event."""
+        return (
+            "e" * len(self.entered) + "l" * len(self.left) + "r" * len(self.removed) + "c" * len(self.changed)
+        )
+
+    @property
+    def records(self) -> list[int]:
+        """Whom each event is about."""
+        return [*self.entered, *self.left, *self.removed, *self.changed]
+
+    def among(self, records: BitMap) -> "Events":
+        """Those of these records."""
+        return Events(
+            self.entered & records, self.left & records, self.removed & records, self.changed & records
+        )
 
 
 @dataclass(slots=True)
@@ -71,22 +81,12 @@ class Compared:
     members: BitMap
 
 
-@dataclass(frozen=True, slots=True)
-class Moves:
-    """Who came, who went, who may have changed (all by place), and who is not there any more (by id)."""
-
-    entered: list[int]
-    left: list[int]
-    changed: list[int]
-    gone: BitMap
-
-
 @dataclass(slots=True)
 class Seen:
     """The records of a batch: documents by place, and what has changed about them."""
 
     ids: list[int]
-    documents: list[Mapping[str, Any]]
+    documents: list[dict[str, Any]]
     gone: BitMap
     touched: BitMap
     before: Mapping[int, str]

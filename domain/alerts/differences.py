@@ -1,94 +1,100 @@
-"""What watched ICPs have to tell of a batch: who came, who went, and what has changed about who stayed."""
+"""What watched ICPs have to tell of a batch: who came, who went, and what has changed about who stayed.
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import repeat
+All of it is sets of records as bitmaps: a batch makes events by the million, and one by one they would cost
+several times as much as finding out whom the ICPs fit.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import Final
+from uuid import UUID
 
 from pyroaring import BitMap
 
 from domain.alerts import states
-from domain.alerts.batches import Compared, Events, Moves, Seen, Watch
-from domain.alerts.telling import Telling
-from search import matcher
+from domain.alerts.batches import Compared, Events, Seen, Watch, ids_at
+from domain.alerts.states import Change
+from search.request import Entity
 
 # Events; twice as many are held in memory.
 WRITTEN_AT_ONCE: Final = 20_000
 
 
-def told(
-    telling: Telling, seen: Seen, watches: Sequence[Watch], fits: Sequence[int]
-) -> Iterator[list[Compared]]:
-    """What each watch has to tell, whom it fits now being given, in parts that are written at once."""
-    by_field: dict[str, int] = {}
-    for record, found in telling.changed().items():
-        for change in found:
-            by_field[change.field] = by_field.get(change.field, 0) | 1 << seen.place[record]
-    part: list[Compared] = []
-    events = 0
-    for watch, fit in zip(watches, fits, strict=True):
-        moves = _moves(seen, watch, fit, by_field)
-        if moves is None:
-            continue
-        compared = Compared(watch, _events(watch, seen, moves, telling), _members(seen, watch, moves))
-        if compared.events or compared.members is not watch.members:
-            part.append(compared)
-            events += len(compared.events)
-        if events >= WRITTEN_AT_ONCE:
-            yield part
-            part, events = [], 0
-    yield part
+class Differences:
+    """One comparison: what it tells, and of whom evidence is to be kept."""
 
+    def __init__(self, entity: Entity, seen: Seen) -> None:
+        self._entity: Entity = entity
+        self._seen = seen
+        self.changes: dict[int, tuple[Change, ...]] = {
+            record: found
+            for record, before in seen.before.items()
+            if record in seen.place and (found := states.changes(entity, before, seen.now[record]))
+        }
+        self._changed_in: dict[tuple[str, ...], BitMap] = {}
+        # Those whom events tell to have come to fit, and to have left or changed.
+        self.entered, self.moved = BitMap(), BitMap()
+        # What an ICP has seen itself at its baseline goes before what all have: told changes, by record.
+        self.own: dict[int, dict[UUID, list[Change]]] = {}
 
-def _moves(seen: Seen, watch: Watch, fit: int, by_field: Mapping[str, int]) -> Moves | None:
-    """Who came, went or may have changed; None when nobody has."""
-    inside = watch.members & seen.touched
-    if not fit and not inside:
-        return None
-    gone = inside & seen.gone
-    before = matcher.bits([seen.place[record] for record in inside if record in seen.place])
-    changed = 0
-    if "changed" in watch.kinds:
-        for name in watch.fields:
-            changed |= by_field.get(name, 0)
-        own = seen.overrides.get(watch.icp_id, ())
-        changed |= matcher.bits(sorted(seen.place[record] for record in own if record in seen.place))
-        changed &= fit & before
-    entered, left = fit & ~before, before & ~fit
-    if not (entered or left or changed or gone):
-        return None
-    return Moves(matcher.places(entered), matcher.places(left), matcher.places(changed), gone)
+    def told(self, watches: Sequence[Watch], fits: Sequence[int]) -> Iterator[list[Compared]]:
+        """What each watch has to tell, whom it fits now being given, in parts that are written at once."""
+        part: list[Compared] = []
+        events = 0
+        for watch, fit in zip(watches, fits, strict=True):
+            compared = self._compare(watch, fit)
+            if compared is not None:
+                part.append(compared)
+                events += len(compared.events)
+            if events >= WRITTEN_AT_ONCE:
+                yield part
+                part, events = [], 0
+        yield part
 
+    def _compare(self, watch: Watch, fit: int) -> Compared | None:
+        """One watch; None when there is nothing to write."""
+        inside = watch.members & self._seen.touched
+        if not fit and not inside:
+            return None
+        fitting = BitMap(ids_at(self._seen, fit))
+        moves = fitting != inside
+        left = inside - fitting
+        nobody = BitMap()
+        entered = fitting - inside if moves and "entered" in watch.kinds else nobody
+        removed = left & self._seen.gone if moves and "left" in watch.kinds else nobody
+        left = left - removed if moves and "left" in watch.kinds else nobody
+        changed = fitting & inside & self._changed(watch.fields) if "changed" in watch.kinds else nobody
+        if watch.icp_id in self._seen.overrides:
+            changed = self._as_seen_alone(watch, left, changed, stayed=fitting & inside)
+        self.entered |= entered
+        self.moved |= left
+        self.moved |= changed
+        events = Events(entered, left, removed, changed)
+        if not moves and not events:
+            return None
+        return Compared(watch, events, (watch.members - inside) | fitting if moves else watch.members)
 
-def _members(seen: Seen, watch: Watch, moves: Moves) -> BitMap:
-    """Whom the ICP fits afterwards; the same bitmap where nobody came or went."""
-    if not (moves.entered or moves.left or moves.gone):
-        return watch.members
-    went = BitMap([seen.ids[place] for place in moves.left]) | moves.gone
-    came = BitMap([seen.ids[place] for place in moves.entered])
-    return (watch.members - went) | came
+    def _changed(self, fields: tuple[str, ...]) -> BitMap:
+        """Those about whom something has changed in these fields."""
+        known = self._changed_in.get(fields)
+        if known is None:
+            known = self._changed_in[fields] = BitMap(
+                record
+                for record, found in self.changes.items()
+                if any(change.field in fields for change in found)
+            )
+        return known
 
-
-def _events(watch: Watch, seen: Seen, moves: Moves, telling: Telling) -> Events:
-    """The events of one watch, by record. What it saw itself at its baseline goes before the shared state."""
-    events = Events()
-    own = {
-        record: states.changes(watch.entity, before, seen.now[record])
-        for record, before in seen.overrides.get(watch.icp_id, {}).items()
-        if record in seen.place
-    }
-    if "entered" in watch.kinds and moves.entered:
-        records = [seen.ids[place] for place in moves.entered]
-        events.add("e", records, telling.fits(watch.criteria, moves.entered))
-    if "left" in watch.kinds:
-        if moves.left:
-            records = [seen.ids[place] for place in moves.left]
-            events.add("l", records, telling.says(records, own))
-        events.add("r", list(moves.gone), repeat(0, len(moves.gone)))
-    if "changed" in watch.kinds and moves.changed:
-        records = [seen.ids[place] for place in moves.changed]
-        said = telling.says(records, own, watch.fields)
-        if not all(said):
-            records = [record for record, line in zip(records, said, strict=True) if line]
-            said = [line for line in said if line]
-        events.add("c", records, said)
-    return events
+    def _as_seen_alone(self, watch: Watch, left: BitMap, changed: BitMap, *, stayed: BitMap) -> BitMap:
+        """Who has changed for a watch that has seen some of them later than the others had."""
+        for record, before in self._seen.overrides[watch.icp_id].items():
+            if record not in left and record not in stayed:
+                continue
+            found = list(states.changes(watch.entity, before, self._seen.now[record]))
+            if record in stayed:
+                changed.discard(record)
+                found = [change for change in found if change.field in watch.fields]
+                if not found or "changed" not in watch.kinds:
+                    continue
+                changed.add(record)
+            self.own.setdefault(record, {})[watch.icp_id] = found
+        return changed

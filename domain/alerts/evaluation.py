@@ -26,9 +26,9 @@ from core import clock
 from core.errors import LeadFuelError
 from core.logs import get_logger
 from db.sessions import SERVICE, Database
-from domain.alerts import baseline, differences, states, watching, writing
+from domain.alerts import baseline, evidence, states, watching, writing
 from domain.alerts.batches import Compared, Seen, Watch
-from domain.alerts.telling import Telling
+from domain.alerts.differences import Differences
 from domain.icps import Icp
 from search import documents, matcher, selection, stored
 from search.conditions import Between, Criteria
@@ -125,9 +125,10 @@ class Evaluator:
     async def _load(self, session: AsyncSession, icp_ids: Sequence[UUID]) -> None:
         rows = await session.execute(
             text(
-                "SELECT a.icp_id, p.entity, a.version, a.revision, a.kinds, a.fields, p.filters, a.criteria,"
+                "SELECT a.icp_id, p.entity, a.version, a.revision, a.kinds, a.fields, p.filters, v.criteria,"
                 " a.members, a.as_of FROM app.icp_alerts a JOIN app.icp_profiles p ON p.id = a.icp_id"
-                " WHERE a.icp_id = ANY(:ids) AND a.version = p.version AND a.criteria IS NOT NULL"
+                " JOIN app.icp_versions v ON v.icp_id = a.icp_id AND v.version = a.version"
+                " WHERE a.icp_id = ANY(:ids) AND a.version = p.version AND v.criteria IS NOT NULL"
             ),
             {"ids": list(icp_ids)},
         )
@@ -169,7 +170,9 @@ class Evaluator:
             # It cannot be run: its owner sees why with the ICP. Its next version begins anew.
             await session.execute(
                 text(
-                    "UPDATE app.icp_alerts SET version = :version, criteria = NULL,"
+                    "WITH unread AS (UPDATE app.icp_versions SET criteria = NULL"
+                    " WHERE icp_id = :id AND version = :version)"
+                    " UPDATE app.icp_alerts SET version = :version,"
                     " revision = nextval('app.alert_revision') WHERE icp_id = :id"
                 ),
                 {"id": icp_id, "version": icp.version},
@@ -207,7 +210,6 @@ class Evaluator:
         by_time: bool = False,
     ) -> None:
         """One batch against these watches. By time alone one is compared that others have not seen."""
-        terms = await self._searcher.terms()
         seen = await _see(session, entity, touched)
         batch = Batch(self._tables[entity], seen.documents)
         fits = await asyncio.to_thread(lambda: [batch.fitting(watch.compiled) for watch in watches])
@@ -221,8 +223,8 @@ class Evaluator:
             await writing.move_states(session, entity, seen, reduce(or_, fits, 0))
         if seen.gone:
             await writing.forget_gone(session, entity, list(seen.gone))
-        telling = Telling(seen, entity, terms)
-        parts = differences.told(telling, seen, watches, fits)
+        differences = Differences(entity, seen)
+        parts = differences.told(watches, fits)
         with _without_looking_for_cycles():
             compared: list[Compared] = await asyncio.to_thread(next, parts, [])
             if compared:
@@ -234,7 +236,7 @@ class Evaluator:
                 _, compared = await asyncio.gather(
                     writing.write(session, compared, hiding, token=token), asyncio.to_thread(next, parts, [])
                 )
-        await writing.keep_said(session, entity, telling.lines(), token=token)
+        await evidence.keep(session, entity, seen, differences, await self._searcher.terms(), token=token)
 
     async def _verify(self, session: AsyncSession, watch: Watch, seen: Seen, fit: int) -> int:
         """Those whom PostgreSQL's own rule for loose words lets fit, too."""

@@ -16,11 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import LeadFuelError
 from core.ids import UserId
-from db.sessions import SERVICE, Actor, Database, acting
+from db.sessions import SERVICE, Actor, Database
 from domain import icps, paging
-from domain.alerts import words
+from domain.alerts import evidence
 from domain.alerts.baseline import LOCK
 from domain.alerts.batches import MEANING
+from domain.alerts.evidence import Told
 from domain.alerts.states import LETTERS
 from domain.alerts.watching import Kind
 from domain.icps import Icp
@@ -32,14 +33,6 @@ KEEP_DAYS: Final = 90
 _FEED: Final = "events"
 # So many events are looked at for one page at the most; what is hidden makes a page short, never slow.
 _LOOK_AT: Final = 5_000
-
-# Changes, and reasons in words.
-_Said = tuple[list[dict[str, Any]], list[str]]
-_NOTHING: Final[_Said] = ([], [])
-_WITHOUT_A_LINE: Final[dict[str, _Said]] = {
-    "l": ([], [words.NO_LONGER]),
-    "r": ([], [words.REMOVED]),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +126,18 @@ async def beyond(
                     -- The id of a row is that of its last event.
                     SELECT e.*, sum(least(e.size, e.id - :position)) OVER (ORDER BY e.id)
                                 - least(e.size, e.id - :position) AS before
-                    FROM (SELECT id, size, icp_id, version, records, kinds, said, position, created_at
+                    FROM (SELECT id, size, icp_id, version, records, kinds, fields, position, created_at
                           FROM app.icp_events
                           WHERE icp_id = ANY(:icps) AND id > :position
                             AND created_at > app.now() - make_interval(days => :keep)
                           ORDER BY id LIMIT :look_at) e
                 )
-                SELECT w.id - w.size + n.place AS id, w.icp_id, w.version, n.record_id, n.kind, n.line,
+                SELECT w.id - w.size + n.place AS id, w.icp_id, w.version, n.record_id, n.kind, w.fields,
                        w.position, w.created_at,
                        w.id - w.size + n.place <= coalesce(m.event_id, 0) AS read
                 FROM waiting w
-                CROSS JOIN unnest(w.records, string_to_array(w.kinds, NULL), w.said)
-                           WITH ORDINALITY AS n (record_id, kind, line, place)
+                CROSS JOIN unnest(w.records, string_to_array(w.kinds, NULL))
+                           WITH ORDINALITY AS n (record_id, kind, place)
                 LEFT JOIN app.icp_event_reads m ON m.icp_id = w.icp_id AND m.user_id = :me
                 WHERE w.before < :look_at AND w.id - w.size + n.place > :position
                 ORDER BY id LIMIT :look_at
@@ -161,7 +154,7 @@ async def beyond(
     ).all()
     visible: dict[UUID, BitMap] = {}
     shown: dict[tuple[Entity, int], Row[Any]] = {}
-    said: dict[int, _Said] = {}
+    told: dict[int, Told] = {}
     events: list[Event] = []
     upto = position
     # In pieces: the first page of a long feed asks about its own records alone.
@@ -169,14 +162,14 @@ async def beyond(
     for start in range(0, len(rows), step):
         piece = rows[start : start + step]
         await _look(session, searcher, actor, by_id, piece, visible, shown)
-        said.update(await _said(session, by_id, piece))
+        told.update(await evidence.told(session, searcher, by_id, piece))
         for row in piece:
             icp = by_id[row.icp_id]
             record = shown.get((icp.entity, row.record_id))
             if record is None or row.record_id in visible[icp.id]:
                 if len(events) == limit:
                     return EventPage(events, paging.encode(_FEED, upto), upto)
-                events.append(_event(icp, row, record, said.get(row.id, _NOTHING)))
+                events.append(_event(icp, row, record, told[row.id]))
             upto = row.id
     return EventPage(events, paging.encode(_FEED, upto), upto)
 
@@ -235,38 +228,9 @@ async def _visible(
     return list(rows.scalars())
 
 
-async def _said(session: AsyncSession, by_id: dict[UUID, Icp], rows: Sequence[Row[Any]]) -> dict[int, _Said]:
-    """What events say, by their ids. A line is read for those alone who may read an event that names it."""
-    found = {row.id: _WITHOUT_A_LINE[row.kind] for row in rows if not row.line}
-    naming = [row for row in rows if row.line]
-    if naming:
-        async with acting(session, SERVICE):
-            lines = await session.execute(
-                text(
-                    """
-                    SELECT n.id, split_part(s.said, E'\\n', n.line) AS line
-                    FROM unnest(CAST(:ids AS bigint[]), CAST(:positions AS bigint[]),
-                                CAST(:letters AS "char"[]), CAST(:records AS integer[]),
-                                CAST(:lines AS integer[])) AS n (id, position, entity, record_id, line)
-                    JOIN app.alert_said s ON s.position = n.position AND s.entity = n.entity
-                                          AND s.record_id = n.record_id
-                    """
-                ),
-                {
-                    "ids": [row.id for row in naming],
-                    "positions": [row.position for row in naming],
-                    "letters": [LETTERS[by_id[row.icp_id].entity] for row in naming],
-                    "records": [row.record_id for row in naming],
-                    "lines": [row.line for row in naming],
-                },
-            )
-            found.update({row.id: msgspec.json.decode(row.line, type=_Said) for row in lines})
-    return found
-
-
-def _event(icp: Icp, row: Row[Any], record: Row[Any] | None, said: _Said) -> Event:
+def _event(icp: Icp, row: Row[Any], record: Row[Any] | None, told: Told) -> Event:
     kind, reason = MEANING[row.kind]
-    changes, reasons = said
+    changes, reasons = told
     return Event(
         id=row.id,
         icp_id=icp.id,
@@ -279,7 +243,7 @@ def _event(icp: Icp, row: Row[Any], record: Row[Any] | None, said: _Said) -> Eve
         company=record.company if record else None,
         kind=kind,
         reason=reason,
-        changes=changes,
+        changes=[msgspec.to_builtins(change) for change in changes],
         reasons=reasons,
         created_at=row.created_at,
         read=row.read,
@@ -320,7 +284,7 @@ async def forget(db: Database) -> int:
             ),
             {"keep": KEEP_DAYS},
         )
-        await session.execute(text(f"DELETE FROM app.alert_said WHERE {old}"), {"keep": KEEP_DAYS})  # noqa: S608
+        await session.execute(text(f"DELETE FROM app.alert_evidence WHERE {old}"), {"keep": KEEP_DAYS})  # noqa: S608
     async with db.transaction(SERVICE) as session:
         await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         for entity, letter in LETTERS.items():

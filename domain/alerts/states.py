@@ -106,7 +106,7 @@ def changes(entity: Entity, before: str, now: str) -> tuple[Change, ...]:
     moved = was[0] != is_[0]
     found = []
     for name, old, new in zip(FIELDS[entity], was[1:], is_[1:], strict=False):
-        if moved and name.startswith("company_"):
+        if old == new or (moved and name.startswith("company_")):
             continue
         old, new = _plain(old), _plain(new)  # noqa: PLW2901 - the same in their plain form
         if old != new:

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import compress
 from uuid import UUID
 
+from pyroaring import BitMap
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import webhooks
 from domain.alerts import states
-from domain.alerts.batches import Compared, Seen, Watch, ids_at
+from domain.alerts.batches import Compared, Events, Seen, Watch, ids_at
 from search.request import Entity
 
 
@@ -81,10 +81,10 @@ async def move_states(session: AsyncSession, entity: Entity, seen: Seen, kept: i
 
 
 async def forget_gone(session: AsyncSession, entity: Entity, gone: Sequence[int]) -> None:
-    """What earlier events said of a record that is not in the catalogue any more is said no longer."""
+    """What earlier events say of a record that is not in the catalogue any more is said no longer."""
     await session.execute(
         text(
-            'DELETE FROM app.alert_said WHERE entity = CAST(:letter AS "char")'
+            'DELETE FROM app.alert_evidence WHERE entity = CAST(:letter AS "char")'
             " AND record_id = ANY(CAST(:ids AS integer[]))"
         ),
         {"letter": states.LETTERS[entity], "ids": list(gone)},
@@ -97,37 +97,17 @@ def subject(entity: Entity, record_id: int) -> str:
     return f"{entity}:{record_id}"
 
 
-async def keep_said(session: AsyncSession, entity: Entity, lines: Mapping[int, str], *, token: int) -> None:
-    """Keep what the events of a comparison say, one row per record for all ICPs that tell of it."""
-    if lines:
-        await session.execute(
-            text(
-                """
-                INSERT INTO app.alert_said (position, entity, record_id, said, created_at)
-                SELECT :position, CAST(:letter AS "char"), s.record, s.said, (SELECT app.now())
-                FROM unnest(CAST(:records AS integer[]), CAST(:said AS text[])) AS s (record, said)
-                """
-            ),
-            {
-                "position": token,
-                "letter": states.LETTERS[entity],
-                "records": list(lines),
-                "said": list(lines.values()),
-            },
-        )
-
-
 # Arrays of arrays of different lengths travel as their text. `id` is that of the last event of a row.
 _INSERT = text(
     """
     INSERT INTO app.icp_events
-        (id, size, icp_id, version, records, kinds, said, missed_by, position, created_at)
+        (id, size, icp_id, version, records, kinds, fields, missed_by, position, created_at)
     SELECT :before + sum(length(e.kinds)) OVER (ORDER BY e.place), length(e.kinds), e.icp, e.version,
-           CAST(e.records AS integer[]), e.kinds, CAST(e.said AS integer[]), CAST(e.missed_by AS uuid[]),
+           CAST(e.records AS integer[]), e.kinds, CAST(e.fields AS text[]), CAST(e.missed_by AS uuid[]),
            :position, (SELECT app.now())
     FROM unnest(CAST(:icps AS uuid[]), CAST(:versions AS integer[]), CAST(:records AS text[]),
-                CAST(:kinds AS text[]), CAST(:said AS text[]), CAST(:missed AS text[])) WITH ORDINALITY
-         AS e (icp, version, records, kinds, said, missed_by, place)
+                CAST(:kinds AS text[]), CAST(:fields AS text[]), CAST(:missed AS text[])) WITH ORDINALITY
+         AS e (icp, version, records, kinds, fields, missed_by, place)
     """
 )
 # So many ids in a row; whoever compares alone draws them.
@@ -156,7 +136,7 @@ async def write(
     if telling:
         owners = {one.watch.icp_id: profiles[one.watch.icp_id].user_id for one in telling}
         written = list(_rows(telling, hiding, await _readers(session, hiding, owners)))
-        number = sum(len(row.kinds) for row in written)
+        number = sum(len(row.events) for row in written)
         await session.execute(
             _INSERT,
             {
@@ -164,9 +144,9 @@ async def write(
                 "position": token,
                 "icps": [row.watch.icp_id for row in written],
                 "versions": [row.watch.version for row in written],
-                "records": [_array(row.records) for row in written],
-                "kinds": [row.kinds for row in written],
-                "said": [_array(row.said) for row in written],
+                "records": [_array(row.events.records) for row in written],
+                "kinds": [row.events.kinds for row in written],
+                "fields": [f"{{{','.join(row.watch.fields)}}}" for row in written],
                 "missed": [row.missed_by for row in written],
             },
         )
@@ -268,9 +248,7 @@ class _Row:
     """Events of one ICP that the same readers miss."""
 
     watch: Watch
-    records: list[int]
-    kinds: str
-    said: list[int]
+    events: Events
     missed_by: str | None
 
 
@@ -280,32 +258,21 @@ def _rows(
     readers: Mapping[UUID, AbstractSet[UUID]],
 ) -> Iterator[_Row]:
     """One row per ICP, and one more for each set of readers who have the records of some hidden."""
+    some_hide = BitMap(hiding)
     for one in telling:
         watch, events = one.watch, one.events
-        by: dict[frozenset[UUID], set[int]] = {}
-        for record in hiding.keys() & set(events.records) if hiding else ():
+        by: dict[frozenset[UUID], BitMap] = {}
+        hidden = BitMap()
+        for record in events.among(some_hide).records if hiding else ():
             if missing := hiding[record] & readers[watch.icp_id]:
-                by.setdefault(frozenset(missing), set()).add(record)
-        if not by:
-            yield _Row(watch, events.records, events.kinds, events.said, None)
-            continue
-        hidden = set().union(*by.values())
-        parts: list[tuple[str | None, list[bool]]] = [
-            (None, [record not in hidden for record in events.records])
-        ]
-        parts += [
-            (f"{{{','.join(map(str, users))}}}", [record in records for record in events.records])
-            for users, records in by.items()
-        ]
-        for missed_by, chosen in parts:
-            if any(chosen):
-                yield _Row(
-                    watch,
-                    list(compress(events.records, chosen)),
-                    "".join(compress(events.kinds, chosen)),
-                    list(compress(events.said, chosen)),
-                    missed_by,
-                )
+                by.setdefault(frozenset(missing), BitMap()).add(record)
+                hidden.add(record)
+        if hidden:
+            events = events.among(BitMap(events.records) - hidden)
+        if events:
+            yield _Row(watch, events, None)
+        for users, records in by.items():
+            yield _Row(watch, one.events.among(records), f"{{{','.join(map(str, users))}}}")
 
 
 def _array(numbers: list[int]) -> str:

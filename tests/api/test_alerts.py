@@ -430,13 +430,61 @@ async def test_an_icp_that_cannot_be_run_any_more_begins_anew_when_it_can(
 
 
 async def test_a_reading_of_another_release_begins_anew(ann, db, world, applied, watched, owner):
-    await owner.execute("UPDATE app.icp_alerts SET criteria = '{}', revision = revision + 1000")
+    await owner.execute("UPDATE app.icp_versions SET criteria = '{}'")
     await change(db, world.contacts[1], seniority="vp")
     await applied(world.contacts[1])
     assert await events(ann, watched) == []
     await change(db, world.contacts[3], seniority="vp")
     await applied(world.contacts[3])
     assert await events(ann, watched) == [("entered", world.contacts[3], "fits")]
+
+
+async def test_an_event_is_explained_by_the_version_that_told_it(ann, db, world, applied, watched, owner):
+    bernd, dora = world.contacts[1], world.contacts[3]
+    await change(db, bernd, seniority="vp")
+    await applied(bernd)
+    partners = {"filters": {"contacts": {"include": {"seniorities": ["partner"]}}}}
+    await ann("PATCH", f"/v1/icps/{watched}", json={"request": partners})
+    await applied()
+    await change(db, dora, seniority="partner")
+    await applied(dora)
+    # What they are by now explains nothing.
+    await change(db, bernd, seniority="intern")
+    explained = [["seniority VP"], ["seniority Partner"]]
+    assert [one["reasons"] for one in await raw_events(ann, watched)] == explained
+    # Written by another release, a reading is made anew; of what is no request any more, nothing is said.
+    await owner.execute("UPDATE app.icp_versions SET criteria = NULL")
+    assert [one["reasons"] for one in await raw_events(ann, watched)] == explained
+    await owner.execute("""UPDATE app.icp_versions SET filters = '{"made": "by hand"}'""")
+    assert [one["reasons"] for one in await raw_events(ann, watched)] == [[], []]
+
+
+async def test_what_one_icp_has_seen_itself_is_told_to_it_alone(ann, db, world, applied):
+    anna = world.contacts[0]
+    early = await watch(ann, db, fields=["title"])
+    await change(db, anna, title="Chief Revenue Officer")
+    # Begun with that change in flight: it has seen the one title, the other has not.
+    late = await watch(ann, db, fields=["title"])
+    both = await watch(ann, db, fields=["seniority"])
+    await change(db, anna, title="President", seniority="vp")
+    await applied(anna)
+    assert [one["changes"] for one in await raw_events(ann, early)] == [
+        [{"field": "title", "old": "VP Sales", "new": "President"}]
+    ]
+    assert [one["changes"] for one in await raw_events(ann, late)] == [
+        [{"field": "title", "old": "Chief Revenue Officer", "new": "President"}]
+    ]
+    assert [one["reasons"] for one in await raw_events(ann, late)] == [["title became President"]]
+    assert await events(ann, both) == []
+    await change(db, anna, title="VP Sales", seniority="director")
+    again = await watch(ann, db, request={}, fields=["title"])
+    await change(db, anna, title="President")
+    await applied(anna)
+    # As the others have seen it, no title has changed; this one has told them apart.
+    assert [one["kind"] for one in await raw_events(ann, late)] == ["changed", "left"]
+    assert [one["changes"] for one in await raw_events(ann, again)] == [
+        [{"field": "title", "old": "VP Sales", "new": "President"}]
+    ]
 
 
 async def test_an_erased_person_leaves_nothing_behind(ann, db, world, applied, watched, owner):

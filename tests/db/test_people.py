@@ -114,8 +114,8 @@ async def people(session_as):
             (
                 "event",
                 (
-                    "INSERT INTO icp_events (id, size, icp_id, version, records, kinds, said, position)"
-                    " VALUES (1, 1, :icp, 1, ARRAY[CAST(:contact AS integer)], 'e', '{1}', 1) RETURNING id"
+                    "INSERT INTO icp_events (id, size, icp_id, version, records, kinds, position)"
+                    " VALUES (1, 1, :icp, 1, ARRAY[CAST(:contact AS integer)], 'e', 1) RETURNING id"
                 ),
             ),
         ):
