@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cli import context
 from core.settings import Settings
 from db.sessions import SERVICE, Database
-from domain.billing import catching_up, prices
+from domain.billing import catching_up, comparing, prices
 from domain.billing import inbox as events
 from domain.billing.cloud import Cloud
 from domain.billing.gateway import open_cloud
@@ -57,6 +57,28 @@ def catch_up(*, as_json: bool) -> None:
 
     missed = _with_cloud(ask)
     click.echo(json.dumps({"missed": missed}) if as_json else f"{missed} events had been missed.")
+
+
+@billing.command()
+@click.option("--days", type=click.IntRange(1, 366), default=7, show_default=True, help="How many days back.")
+@as_json_option
+def reconcile(*, days: int, as_json: bool) -> None:
+    """Compare our payments with Stripe's own lists; exit code 1 if any differ.
+
+    What differs is parked in the inbox, and whoever has more here than there may not spend until released.
+    """
+
+    async def compare(settings: Settings, db: Database, cloud: Cloud) -> list[comparing.Difference]:
+        return await comparing.compare_last(db, cloud, settings.billing, days=days)
+
+    found = _with_cloud(compare)
+    if as_json:
+        click.echo(json.dumps([asdict(each) | {"id": each.id} for each in found], default=str))
+    else:
+        for each in found:
+            click.echo(str(each))
+        click.echo(f"{len(found)} differences." if found else "All payments agree.")
+    sys.exit(1 if found else 0)
 
 
 @billing.group()

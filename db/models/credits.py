@@ -120,6 +120,16 @@ Index(
     credit_grants.c.id,
     postgresql_where=text("remaining > 0"),
 )
+Index(
+    "credit_grants_paid_idx",
+    credit_grants.c.created_at,
+    credit_grants.c.id,
+    # Those somebody has paid for, to compare them with what Stripe says.
+    postgresql_where=text(
+        "source = 'purchase' AND reference NOT LIKE 'restored:%'"
+        " OR reference LIKE 'invoice:%' OR reference LIKE 'upgrade:%'"
+    ),
+)
 Index("credit_grants_expires_at_idx", credit_grants.c.expires_at, postgresql_where=text("remaining > 0"))
 
 credit_holds = Table(

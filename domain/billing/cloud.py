@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from core.errors import LeadFuelError
 from domain.billing.objects import Json
+
+# What is listed by the time it was made.
+Listed = Literal["charges", "refunds", "disputes"]
 
 
 class NotSetUp(LeadFuelError):
@@ -58,6 +61,12 @@ class Cloud(Protocol):
 
     async def disputes(self, charge_id: str) -> Sequence[Json]:
         """The disputes of a charge."""
+
+    async def invoice_of(self, payment_intent: str) -> str | None:
+        """The id of the invoice that a payment has paid, if it was one."""
+
+    def made(self, kind: Listed, *, since: datetime, until: datetime) -> AsyncIterator[Json]:
+        """What was made from one moment to before another, the newest first."""
 
     def events(self, since: datetime) -> AsyncIterator[Json]:
         """What has happened since a moment, the newest first; Stripe keeps thirty days."""

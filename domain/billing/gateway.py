@@ -11,8 +11,8 @@ from core import clock
 from core.errors import LeadFuelError, NotFound
 from core.logs import get_logger
 from core.settings import BillingSettings
-from domain.billing.cloud import Cloud, Missing, NotSetUp, PaymentRefused, Unreachable
-from domain.billing.objects import Json
+from domain.billing.cloud import Cloud, Listed, Missing, NotSetUp, PaymentRefused, Unreachable
+from domain.billing.objects import Json, id_of
 
 log = get_logger(__name__)
 
@@ -104,18 +104,33 @@ class StripeCloud:
         found = await self._read(self._stripe.disputes.list_async({"charge": charge_id, "limit": 100}))
         return list(found["data"])
 
+    async def invoice_of(self, payment_intent: str) -> str | None:
+        asked = {"payment": {"type": "payment_intent", "payment_intent": payment_intent}, "limit": 1}
+        try:
+            found = await self._read(self._stripe.invoice_payments.list_async(asked))
+        except Missing:
+            return None
+        return id_of(found["data"][0].get("invoice")) if found["data"] else None
+
+    async def made(self, kind: Listed, *, since: datetime, until: datetime) -> AsyncIterator[Json]:
+        created = {"gte": int(since.timestamp()), "lt": int(until.timestamp())}
+        async for each in self._all(getattr(self._stripe, kind), {"created": created}):
+            yield each
+
     async def events(self, since: datetime) -> AsyncIterator[Json]:
-        last: str | None = None
+        async for each in self._all(self._stripe.events, {"created": {"gte": int(since.timestamp())}}):
+            yield each
+
+    async def _all(self, service: Any, params: Mapping[str, Any]) -> AsyncIterator[Json]:
+        """A list over all its pages."""
+        after: dict[str, str] = {}
         while True:
-            params: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100}
-            page = await self._read(
-                self._stripe.events.list_async(params | ({"starting_after": last} if last else {}))
-            )
-            for event in page["data"]:
-                yield event
+            page = await self._read(service.list_async({**params, "limit": 100, **after}))
+            for each in page["data"]:
+                yield each
             if not page.get("has_more") or not page["data"]:
                 return
-            last = page["data"][-1]["id"]
+            after = {"starting_after": page["data"][-1]["id"]}
 
     async def prices(self, lookup_keys: Sequence[str]) -> Sequence[Json]:
         found: list[Json] = []

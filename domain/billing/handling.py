@@ -35,6 +35,9 @@ async def handle(db: Database, cloud: Cloud, settings: BillingSettings, *, event
         await session.execute(
             text("UPDATE app.billing_events SET attempts = attempts + 1 WHERE id = :id"), {"id": event_id}
         )
+    if event.type not in HANDLED:
+        await _end(db, event_id, state="ignored", reason="nothing follows from it")
+        return
     try:
         said: Json = payload["data"]["object"]
         found = await _read_again(db, cloud, event, said)

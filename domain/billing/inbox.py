@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 JOB: Final = "billing.event"
 State = Literal["waiting", "done", "ignored", "parked", "dismissed"]
-Origin = Literal["webhook", "catch_up"]
+Origin = Literal["webhook", "catch_up", "comparison"]
 _LIST: Final = "billing.events"
 
 # What is acted upon, by the kind of object that is read again.
@@ -147,6 +147,41 @@ async def take_in(
     if state == "parked":
         await _tell(session, event_id=found["id"], kind=found["type"], reason=str(reason))
     return True
+
+
+async def park(
+    session: AsyncSession, *, event_id: str, kind: str, about: Mapping[str, str], livemode: bool, reason: str
+) -> bool:
+    """Park what no event has told of, under an event's type, so that a retry reads its object again.
+
+    Whether it is news: what somebody has yet to look at, or has laid aside, is not said twice.
+    """
+    return bool(
+        await session.scalar(
+            text(
+                """
+                INSERT INTO app.billing_events AS e
+                    (id, type, object_id, livemode, happened_at, payload, origin, state, reason, settled_at)
+                SELECT :id, :type, :object_id, :livemode, app.now(), CAST(:payload AS jsonb), 'comparison',
+                       'parked', :reason, app.now()
+                WHERE NOT EXISTS (SELECT FROM app.billing_events
+                                  WHERE state = 'parked' AND object_id = :object_id AND id <> :id)
+                ON CONFLICT (id) DO UPDATE
+                SET state = 'parked', reason = excluded.reason, settled_at = app.now()
+                WHERE e.state IN ('done', 'ignored')
+                RETURNING true
+                """
+            ),
+            {
+                "id": event_id,
+                "type": kind,
+                "object_id": about["id"],
+                "livemode": livemode,
+                "payload": json.dumps({"data": {"object": dict(about)}}),
+                "reason": reason,
+            },
+        )
+    )
 
 
 async def settle(session: AsyncSession, *, event_id: str, state: State, reason: str | None = None) -> None:

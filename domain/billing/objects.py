@@ -127,10 +127,13 @@ class Charge:
     id: str
     payment_intent: str | None
     customer: str | None
+    status: str
     amount: int
     amount_refunded: int
+    is_disputed: bool
     currency: str
     livemode: bool
+    metadata: Mapping[str, str]
 
     @property
     def payment(self) -> str:
@@ -221,10 +224,13 @@ def charge(given: Json) -> Charge:
         id=_text(given, "id"),
         payment_intent=_id(given.get("payment_intent")),
         customer=_id(given.get("customer")),
+        status=_optional(given, "status") or "",
         amount=_number(given.get("amount")),
         amount_refunded=_number(given.get("amount_refunded") or 0),
+        is_disputed=bool(given.get("disputed")),
         currency=_text(given, "currency"),
         livemode=bool(given.get("livemode")),
+        metadata=_texts(given.get("metadata")),
     )
 
 

@@ -78,7 +78,8 @@ async def invoice(session: AsyncSession, settings: BillingSettings, found: Invoi
     else:
         raise Ignore(f"an invoice for {found.reason or 'no reason'} brings no month")
     payment = found.payment_intent or found.charge
-    if payment is not None and credits_:
+    # Also what brings nothing, as a change of plan that is not ours: the payment is accounted for.
+    if payment is not None:
         await _know(
             session,
             payment,
@@ -87,7 +88,7 @@ async def invoice(session: AsyncSession, settings: BillingSettings, found: Invoi
             amount_cents=found.amount_paid,
             currency=found.currency,
             charge_id=found.charge,
-            reference=reference,
+            reference=reference or f"invoice:{found.id}",
         )
         await _settle_returns(session, payment)
 
@@ -221,7 +222,7 @@ async def _know(
     charge_id: str | None,
     reference: str,
 ) -> None:
-    """Write down what a payment was for; the first word about that counts."""
+    """Write down what a payment was for; the first word that it brought something counts."""
     await session.execute(
         text(
             """
@@ -229,11 +230,11 @@ async def _know(
                 (id, user_id, credits, amount_cents, currency, charge_id, reference)
             VALUES (:id, :user, :credits, :amount, :currency, :charge, :reference)
             ON CONFLICT (id) DO UPDATE
-            SET credits = coalesce(p.credits, excluded.credits),
+            SET credits = coalesce(nullif(p.credits, 0), excluded.credits),
                 amount_cents = coalesce(p.amount_cents, excluded.amount_cents),
                 currency = coalesce(p.currency, excluded.currency),
                 charge_id = coalesce(p.charge_id, excluded.charge_id),
-                reference = coalesce(p.reference, excluded.reference)
+                reference = CASE WHEN p.credits > 0 THEN p.reference ELSE excluded.reference END
             """
         ),
         {

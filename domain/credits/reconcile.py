@@ -50,19 +50,29 @@ async def freeze(session: AsyncSession, found: Sequence[Difference]) -> list[Use
     reasons: dict[UserId, list[str]] = {}
     for difference in found:
         reasons.setdefault(difference.user_id, []).append(difference.check)
-    stopped = []
-    for user_id, checks in sorted(reasons.items()):
-        row = await session.execute(
-            text(
-                """
-                UPDATE app.users SET credits_frozen_at = app.now(), credits_frozen_because = :because
-                WHERE id = :user_id AND credits_frozen_at IS NULL RETURNING id
-                """
-            ),
-            {"user_id": user_id, "because": f"the books do not agree: {', '.join(sorted(set(checks)))}"},
+    return [
+        user_id
+        for user_id, checks in sorted(reasons.items())
+        if await stop(
+            session,
+            user_id=user_id,
+            because=f"the books do not agree: {', '.join(sorted(set(checks)))}",
         )
-        stopped += [UserId(each) for each in row.scalars()]
-    return stopped
+    ]
+
+
+async def stop(session: AsyncSession, *, user_id: UserId, because: str) -> bool:
+    """Let an account spend nothing until it is released; whether it could before."""
+    row = await session.execute(
+        text(
+            """
+            UPDATE app.users SET credits_frozen_at = app.now(), credits_frozen_because = :because
+            WHERE id = :user_id AND credits_frozen_at IS NULL RETURNING id
+            """
+        ),
+        {"user_id": user_id, "because": because},
+    )
+    return row.first() is not None
 
 
 async def release(session: AsyncSession, *, user_id: UserId) -> bool:

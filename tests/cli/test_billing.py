@@ -1,15 +1,19 @@
 import asyncio
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
 
 from cli import context
 from cli.main import leadfuel
+from core import clock
 from core.settings import BillingSettings
 from db.sessions import SERVICE
+from domain import accounts
 from domain.billing import inbox
+from domain.credits import movements
 from tests.cloud.process import stripe_process
 
 EVENT = {
@@ -53,6 +57,27 @@ async def test_prices_are_checked_made_and_then_the_same(run_cli, owner):
     ) == [(1_900, False), (2_000, True)]
     caught = await run_cli("catch-up", "--json")
     assert (caught.exit_code, json.loads(caught.output)) == (0, {"missed": 0})
+
+
+async def test_payments_are_compared_and_what_differs_is_an_exit_code(run_cli, db, billing):
+    agreed = await run_cli("reconcile")
+    assert (agreed.exit_code, agreed.output.strip()) == (0, "All payments agree.")
+    async with db.transaction(SERVICE) as session:
+        ann = await accounts.find_or_create_user(session, email="ann@example.com")
+        await movements.purchase(
+            session, user_id=ann.id, credits_=5, amount_cents=90, reference="session:cs_1"
+        )
+    with clock.shifted(timedelta(days=1)):
+        differing = await run_cli("reconcile", "--days", "2", "--json")
+    # The alarm is said in the log before.
+    (told,) = json.loads(differing.output.splitlines()[-1])
+    assert differing.exit_code == 1
+    assert (told["check"], told["user_id"], told["there"], told["here"]) == ("not-paid", str(ann.id), 0, 90)
+    with clock.shifted(timedelta(days=1)):
+        assert "granted here, not paid there: 0 there, 90 here" in (await run_cli("reconcile")).output
+    shown = json.loads((await run_cli("inbox", "show", told["id"])).output)
+    assert (shown["state"], shown["origin"]) == ("parked", "comparison")
+    assert (await run_cli("reconcile", "--days", "0")).exit_code == 2
 
 
 async def test_the_inbox_is_listed_shown_retried_and_emptied(run_cli, db, billing):

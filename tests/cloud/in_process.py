@@ -32,6 +32,13 @@ class StoreCloud:
     async def disputes(self, charge_id):
         return [self._answer(found) for found in self.store.disputes(charge_id)]
 
+    async def invoice_of(self, payment_intent):
+        return next(iter(self.store.invoice_of(payment_intent)), None)
+
+    async def made(self, kind, *, since, until):
+        for each in self.store.made(kind.removesuffix("s"), int(since.timestamp()), int(until.timestamp())):
+            yield self._answer(each)
+
     async def events(self, since):
         for event in reversed(self.store.told(era=self.era)):
             if datetime.fromtimestamp(event["created"], UTC) >= since:

@@ -15,7 +15,7 @@ from domain.billing.cloud import Missing, PaymentRefused
 from domain.billing.gateway import API_VERSION
 from tests.cloud.store import Store
 
-_WHOLE = {"unit_amount", "quantity", "trial_period_days", "limit", "gte"}
+_WHOLE = {"unit_amount", "quantity", "trial_period_days", "limit", "gte", "lt"}
 
 
 def parse(query):
@@ -121,15 +121,19 @@ class Server:
         parts = path.split("/")[2:]
         if parts == ["prices"]:
             return _list(self.store.prices(params["lookup_keys"]))
-        if parts == ["disputes"]:
+        if parts == ["disputes"] and "charge" in params:
             return _list(self.store.disputes(params["charge"]))
+        if parts == ["invoice_payments"]:
+            intent = params["payment"]["payment_intent"]
+            return _list(
+                [{"object": "invoice_payment", "invoice": id_} for id_ in self.store.invoice_of(intent)]
+            )
         if parts == ["events"]:
             since = params.get("created", {}).get("gte", 0)
-            found = [event for event in self.store.told()[::-1] if event["created"] >= since]
-            if after := params.get("starting_after"):
-                found = found[[event["id"] for event in found].index(after) + 1 :]
-            # Small pages, so that somebody has to turn them.
-            return _list(found[:5], has_more=len(found) > 5)
+            return _page([event for event in self.store.told()[::-1] if event["created"] >= since], params)
+        if parts in (["charges"], ["refunds"], ["disputes"]):
+            created = params["created"]
+            return _page(self.store.made(parts[0][:-1], created["gte"], created["lt"]), params)
         if parts[:2] == ["checkout", "sessions"]:
             return self.store.session(parts[2])
         return self.store.get(parts[-1])
@@ -159,6 +163,13 @@ class Server:
             return self.asked
         found = getattr(self.store, asked["call"])(*asked.get("with", []), **asked.get("options", {}))
         return found if isinstance(found, dict | list | str) else {}
+
+
+def _page(found, params):
+    """A page of a list: a small one, so that somebody has to turn it."""
+    if after := params.get("starting_after"):
+        found = found[[each["id"] for each in found].index(after) + 1 :]
+    return _list(found[:5], has_more=len(found) > 5)
 
 
 def _list(found, *, has_more=False):

@@ -274,6 +274,7 @@ class Store:
 
     def dispute(self, charge_id, amount=None):
         charge = self.get(charge_id)
+        charge["disputed"] = True
         made = self.new(
             "du",
             "dispute",
@@ -428,6 +429,7 @@ class Store:
             currency=about["currency"],
             status="processing",
             latest_charge=None,
+            metadata=about.get("asked", {}).get("payment_intent_data", {}).get("metadata", {}),
         )
 
     def _charge(self, intent):
@@ -438,7 +440,10 @@ class Store:
             payment_intent=intent["id"],
             amount=intent["amount"],
             amount_refunded=0,
+            disputed=False,
+            status="succeeded",
             currency=intent["currency"],
+            metadata=dict(intent["metadata"]),
         )
 
     def _line(self, price, item, amount, *, proration=False):
@@ -459,6 +464,20 @@ class Store:
 
     def disputes(self, charge_id):
         return [found for found in self._all("dispute") if found["charge"] == charge_id]
+
+    def made(self, kind, since, until):
+        """What of a kind was made from one moment to before another, the newest first."""
+        found = [each for each in self._all(kind) if since <= each["created"] < until]
+        return sorted(found, key=lambda each: (each["created"], each["id"]), reverse=True)
+
+    def invoice_of(self, intent):
+        """The ids of the invoices that a payment has paid."""
+        return [
+            invoice["id"]
+            for invoice in self._all("invoice")
+            for each in invoice["payments"]["data"]
+            if each["payment"]["payment_intent"]["id"] == intent
+        ]
 
     def session(self, id_):
         """A checkout with its payment intent."""

@@ -115,7 +115,8 @@ def test_each_migration_is_named_by_date_limits_itself_and_imports_no_model(file
     if "CONCURRENTLY" in source:
         # Nobody waits for such a step, and a limit would leave half an index; what is left is dropped first.
         assert source.count("autocommit_block()") == 2
-        assert source.count("CONCURRENTLY") == source.count("CONCURRENTLY IF EXISTS") + 2
+        made = source.count("CREATE INDEX CONCURRENTLY")
+        assert source.count("DROP INDEX CONCURRENTLY IF EXISTS") == 2 * made > 0
     else:
         assert source.count("SET LOCAL lock_timeout") == source.count("SET LOCAL statement_timeout") == 2
     assert "db.models" not in source

@@ -8,7 +8,7 @@ from core.logs import get_logger
 from core.settings import Settings
 from db.sessions import Database
 from domain import alarms
-from domain.billing import catching_up, inbox, leaving, letters
+from domain.billing import catching_up, comparing, inbox, leaving, letters
 from domain.billing.cloud import Unreachable
 from domain.billing.gateway import open_cloud
 from domain.billing.handling import handle
@@ -47,12 +47,14 @@ async def leave(settings: Settings, db: Database, payload: Mapping[str, Any]) ->
 
 
 async def catch_up(settings: Settings, db: Database, stop: asyncio.Event) -> None:
-    """Ask for what was missed, at the start and then every hour."""
+    """Ask for what was missed, at the start and then every hour; each day that has ended is compared."""
     while not stop.is_set():
         try:
             async with open_cloud(settings.billing) as cloud:
                 missed = await catching_up.catch_up(db, cloud, settings.billing)
-            log.info("payments were caught up with", missed=missed)
+                log.info("payments were caught up with", missed=missed)
+                differences = await comparing.compare_due(db, cloud, settings.billing)
+                log.info("payments were compared with Stripe's", differences=len(differences))
         except Unreachable:
             log.warning("Stripe does not answer; what was missed waits for the next round")
         await rest(stop, CATCH_UP_EVERY_S)

@@ -109,6 +109,34 @@ async def test_events_come_the_newest_first_over_all_pages(cloud):
     assert price["id"]
 
 
+async def test_what_was_made_within_a_time_is_listed_over_all_pages(cloud, subscription):
+    now, hour = clock.now(), timedelta(hours=1)
+    for kind in ("charges", "refunds", "disputes"):
+        found = [each async for each in cloud.made(kind, since=now - 24 * hour, until=now + hour)]
+        times = [each["created"] for each in found]
+        assert times == sorted(times, reverse=True)
+        assert len({each["id"] for each in found}) == len(found)
+        assert {each["object"] for each in found} <= {kind.removesuffix("s")}
+        before = [each async for each in cloud.made(kind, since=now - 48 * hour, until=now - 24 * hour)]
+        assert not {each["id"] for each in found} & {each["id"] for each in before}
+    assert objects.subscription(await cloud.subscription(subscription)).status == "active"
+
+
+async def test_a_payment_of_no_invoice_has_none(cloud):
+    assert await cloud.invoice_of("pi_none") is None
+
+
+@pytest.mark.parametrize("cloud", ["stand-in"], indirect=True)
+async def test_every_charge_is_listed_and_leads_to_its_invoice(cloud, stand_in, subscription):
+    invoices = [(await cloud.subscription(subscription))["latest_invoice"]]
+    invoices += [(await stand_in.do("renew", subscription))["id"] for _ in range(7)]
+    begun = clock.now() - timedelta(minutes=1)
+    until = clock.now() + timedelta(minutes=1)
+    charges = [objects.charge(each) async for each in cloud.made("charges", since=begun, until=until)]
+    found = {await cloud.invoice_of(charge.payment) for charge in charges}
+    assert set(invoices) <= found
+
+
 @pytest.fixture
 async def subscription(request, cloud, stand_in):
     """The id of one that runs: paid on its page at the stand-in, by an invoice to come at Stripe."""
@@ -179,8 +207,8 @@ async def test_without_a_key_nothing_is_asked():
 READ = {
     "Invoice": "id customer parent billing_reason status amount_paid currency livemode lines payments",
     "InvoiceLineItem": "amount quantity period pricing parent",
-    "InvoicePayment": "status payment",
-    "Charge": "id payment_intent customer amount amount_refunded currency livemode",
+    "InvoicePayment": "status payment invoice",
+    "Charge": "id payment_intent customer status amount amount_refunded disputed currency livemode metadata",
     "Dispute": "amount status charge",
     "Refund": "charge",
     "Subscription": "id customer status items trial_end cancel_at_period_end latest_invoice metadata",
