@@ -270,6 +270,11 @@ class ValidatorSettings:
     at_once: int = setting(
         "LEADFUEL_MAIL_AT_ONCE", 50, "addresses that a worker checks or looks for at the same time"
     )
+    per_domain: int = setting(
+        "LEADFUEL_MAIL_PER_DOMAIN",
+        1_000,
+        "people of one domain that a user may ask for in a day, free mail aside; 0: any number",
+    )
     per_minute: int = setting(
         "LEADFUEL_SMTP_PER_MINUTE", 20, "connections in a minute to the mail servers of one provider"
     )

@@ -22,6 +22,7 @@ from domain.emails.requests import Request, State
 from domain.finder.evidence import Query, Suppressed
 from domain.paging import WrongCursor
 from domain.reports import Outcome
+from domain.validator.askers import TooManyOfDomain
 from domain.validator.verdict import Exchange, Kind, Reachable, Smtp, SmtpReply, Status, Syntax, Verdict
 from search.request import Form
 from search.response import Answer
@@ -162,8 +163,8 @@ class EmailOutcome(Answer):
 
 
 _ASKING: Final = (Invalid, OutOfCredits, SpendingFrozen)
-_CHECKING: Final = (*_ASKING, NotToBeProcessed)
-_FINDING: Final = (*_ASKING, NotFound, Suppressed)
+_CHECKING: Final = (*_ASKING, NotToBeProcessed, TooManyOfDomain)
+_FINDING: Final = (*_ASKING, NotFound, Suppressed, TooManyOfDomain)
 _ADDRESS: Final = {"email": "anna@example.com"}
 _PERSON: Final = {"first_name": "Anna", "last_name": "Keller", "domain": "acme.example"}
 _ENDED: Final[dict[RequestKind, Literal["email.validated", "email.found"]]] = {

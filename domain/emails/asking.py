@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.errors import LeadFuelError
 from core.ids import ContactId, UserId
 from core.prices import CREDITS, Action
 from db.sessions import SERVICE, Database
@@ -26,6 +27,8 @@ from domain.validator.limits import Held
 # All attempts of a request fit in; what nobody takes up again comes back by itself.
 HOLD_LASTS: Final = timedelta(hours=12)
 _LEASE_MARGIN_S: Final = 15.0
+# The status of errors that say that somebody is not to be processed (RFC 7725).
+FORBIDDEN: Final = 451
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,9 @@ async def at_once(
     except Held as held:
         await requests.put_off(db, request, seconds=held.wait_s)
         return request
+    except LeadFuelError as error:
+        await fail(db, request, error=error.detail, forgets=error.status == FORBIDDEN)
+        raise
     except Exception:
         await fail(db, request, error="The request did not come to its end.")
         raise

@@ -111,6 +111,8 @@ class Checks:
 
     async def ask(self, request: Request) -> Outcome:
         is_again = request.state == "retrying"
+        address = read(request.input["email"])
+        await self.validator.askers.admit(str(request.user_id), address.domain, cache_key(address))
         verdict = await self.validator.ask(
             request.input["email"],
             attempts=request.attempts + 1 if is_again else 1,

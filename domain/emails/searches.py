@@ -109,6 +109,8 @@ class Searches:
         async with self.db.transaction(SERVICE, read_only=True) as session:
             case = await self._case(session, request)
             model = await store.newest(session)
+        if case.known is None:
+            await self.validator.askers.admit(str(request.user_id), case.domain, f"find:{request.subject}")
         is_again = request.state == "retrying"
         attempts = request.attempts + 1 if is_again else 1
 

@@ -14,7 +14,7 @@ from core.settings import Settings
 from db.sessions import SERVICE, Database
 from domain.credits.errors import OutOfCredits
 from domain.emails import asking, requests
-from domain.emails.asking import Trade
+from domain.emails.asking import FORBIDDEN, Trade
 from domain.emails.checks import Checks
 from domain.emails.requests import Kind, Request
 from domain.emails.searches import Searches
@@ -28,8 +28,6 @@ MAX_CLAIMS: Final = 5
 # How long a request waits for a place within the limits before others are let past.
 PATIENCE_S: Final = 2.0
 _SHORTEST_PAUSE_S: Final = 1.0
-# The status of errors that say that somebody is not to be processed (RFC 7725).
-_FORBIDDEN: Final = 451
 
 
 class Desk:
@@ -94,7 +92,7 @@ class Desk:
             if error.status >= 500:
                 await self._trouble(request, error)
             else:
-                await asking.fail(self._db, request, error=error.detail, forgets=error.status == _FORBIDDEN)
+                await asking.fail(self._db, request, error=error.detail, forgets=error.status == FORBIDDEN)
         except Exception as error:  # noqa: BLE001 - whatever befalls one request, the others go on
             await self._trouble(request, error)
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 
 from core.settings import Settings
+from domain.validator.askers import RedisAskers
 from domain.validator.caches import RedisCache
 from domain.validator.limits import RedisLimits
 from domain.validator.validate import Validator
@@ -29,6 +30,7 @@ async def open_validator(settings: Settings, *, patience_s: float | None = None)
         settings.validator,
         cache=RedisCache(redis),
         limits=RedisLimits(redis, settings.validator),
+        askers=RedisAskers(redis, settings.validator),
         patience_s=patience_s,
     )
     try:

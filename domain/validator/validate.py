@@ -24,6 +24,7 @@ from core import clock
 from core.addresses import IP
 from core.settings import ValidatorSettings
 from domain.validator import findings, lists, providers
+from domain.validator.askers import Askers, LocalAskers
 from domain.validator.caches import (
     CATCH_ALL_S,
     PORT_CLOSED,
@@ -78,6 +79,7 @@ class Validator:
         network: Network | None = None,
         limits: Limits | None = None,
         cache: Cache | None = None,
+        askers: Askers | None = None,
         patience_s: float | None = None,
     ) -> None:
         """`patience_s` is how long a place within the limits is waited for; half of the time, if not said."""
@@ -87,6 +89,7 @@ class Validator:
         self._network = network or Sockets(settings)
         self._limits = limits or LocalLimits(settings)
         self._cache = cache or MemoryCache()
+        self.askers = askers or LocalAskers(settings)
         self._helo = settings.helo or _machine_name()
         self._sources = [part.strip() for part in settings.sources.split(",") if part.strip()]
         self._routes: OrderedDict[str, tuple[Route, float]] = OrderedDict()
@@ -132,15 +135,6 @@ class Validator:
             await self._cache.drop(PORT_CLOSED)
         else:
             await self._cache.put(PORT_CLOSED, b"1", PORT_CLOSED_S)
-
-    async def remembered(self, text: str) -> Verdict | None:
-        """The verdict that still holds, without asking anybody."""
-        try:
-            address = read_address(text)
-        except BadAddress:
-            return None
-        kept = await self._cache.get(_verdict_key(address))
-        return as_cached(from_json(orjson.loads(kept)), given=text.strip()) if kept else None
 
     async def _validate(self, given: str, address: Address, attempts: int) -> Verdict:
         wait_s = 0.0

@@ -151,6 +151,23 @@ async def test_people_who_asked_not_to_be_processed_are_not(lab, ask, db, settin
     assert await balance() == before
 
 
+async def test_a_company_s_directory_is_not_told(lab, api_settings, run_app, ann, db):
+    await lab.domain("corp-lab.com", MailServer({"anna": OK}))
+    async with db.transaction(SERVICE) as session:
+        await movements.grant(session, user_id=ann.id, amount=50, reference="test", reason="a test")
+    mail = replace(lab.settings, per_domain=1)
+    async with run_app(create_app(replace(api_settings, validator=mail, redis=RedisSettings()))) as client:
+        answers = [
+            await client.post(
+                "/v1/emails/validate", json={"email": f"{name}@corp-lab.com"}, headers=ann.headers
+            )
+            for name in ("anna", "bob")
+        ]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert answers[1].json()["type"] == "/problems/too-many-of-a-domain"
+    assert answers[1].json()["facts"]["limit"] == 1
+
+
 async def test_without_credits_nothing_is_asked(lab, ask, db, ann, balance):
     await lab.domain("corp-lab.com", MailServer({"anna": OK}))
     async with db.transaction(SERVICE) as session:

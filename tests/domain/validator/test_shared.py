@@ -128,7 +128,6 @@ async def test_two_processes_share_one_memory_and_one_pace(lab, redis_url):
         assert {verdict.is_reachable for verdict in verdicts} == {"safe"}
         assert server.most_open <= 2
         assert (await other.validate("a0@shared-lab.com")).cached
-        assert (await other.remembered("a1@shared-lab.com")).is_reachable == "safe"
     await redis.aclose()
 
 
