@@ -7,7 +7,6 @@ nearest allowed values.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
 from functools import partial
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from core.errors import Invalid
 from core.text import fold, is_storable, slug, tokens
 from search import companies, names, places, titles, vocabulary
 from search.conditions import AllOf, And, AnyOf, Between, Clause, Condition, Or, Overlap, TermSets, Within
+from search.days import refreshed_since, refreshed_within, role_began
 from search.fields import CONTACT_FIELDS, ORGANIZATION_FIELDS, Field
 from search.request import (
     AnyAll,
@@ -151,7 +151,7 @@ def _read_contacts(filters: ContactFilters, at: str, reading: _Reading) -> None:
     if filters.months_in_role is not None:
         _read_months(filters.months_in_role, f"{at}.months_in_role", reading)
     _read_places(filters, at, C, reading)
-    _read_refreshed(filters.last_refreshed_after, f"{at}.last_refreshed_after", C, reading)
+    _read_refreshed(filters, at, C, reading)
 
 
 def _read_organizations(
@@ -170,7 +170,7 @@ def _read_organizations(
         _add(reading, f"{at}.founded_year", Between(O["founded_year"], years.min, years.max))  # type: ignore[union-attr]
     _read_funding(filters, at, reading)
     _read_places(filters, at, O, reading)
-    _read_refreshed(filters.last_refreshed_after, f"{at}.last_refreshed_after", O, reading)
+    _read_refreshed(filters, at, O, reading)
 
 
 def _read_values(
@@ -359,25 +359,15 @@ def _read_months(months: IntegerRange, path: str, reading: _Reading) -> None:
     _add(reading, path, role_began(months, clock.today()))
 
 
-def role_began(months: IntegerRange, today: date) -> Between:
-    """Months in role as they stand on a day: when such a position began."""
-    latest = _months_before(today, months.min) if months.min is not None else None
-    # Someone is in month n of a role until the day before n + 1 months are full.
-    earliest = None if months.max is None else _months_before(today, months.max + 1)
-    after = None if earliest is None else date.fromordinal(earliest.toordinal() + 1)
-    return Between(C["position_started_on"], after, latest)
-
-
-def _months_before(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
-    last = (date(year + (month == 11), (month + 1) % 12 + 1, 1).toordinal()) - 1
-    return date.fromordinal(min(date(year, month + 1, 1).toordinal() + day.day - 1, last))
-
-
-def _read_refreshed(day: date | None, path: str, fields: Mapping[str, Field], reading: _Reading) -> None:
-    if day is not None:
-        midnight = datetime.combine(day, time(), tzinfo=UTC)
-        _add(reading, path, Between(fields["last_refreshed_at"], midnight, None))
+def _read_refreshed(
+    filters: ContactFilters | CompanyFilters, at: str, fields: Mapping[str, Field], reading: _Reading
+) -> None:
+    if filters.last_refreshed_after is not None:
+        since = refreshed_since(filters.last_refreshed_after, fields)
+        _add(reading, f"{at}.last_refreshed_after", since)
+    if filters.last_refreshed_within_days is not None:
+        within = refreshed_within(filters.last_refreshed_within_days, fields, clock.today())
+        _add(reading, f"{at}.last_refreshed_within_days", within)
 
 
 def _read_places(filters: PlaceFilters, at: str, fields: Mapping[str, Field], reading: _Reading) -> None:

@@ -181,7 +181,16 @@ RELEVANCE: Final = "relevance"
 RELEVANCE_WITHOUT_TEXT: Final = "-last_refreshed"
 
 FilterType = Literal[
-    "values", "any_all_not", "integer_range", "money_range", "date_range", "date", "flag", "near", "ids"
+    "values",
+    "any_all_not",
+    "integer_range",
+    "money_range",
+    "date_range",
+    "date",
+    "days",
+    "flag",
+    "near",
+    "ids",
 ]
 
 
@@ -205,6 +214,7 @@ def _filters(scope: Entity, whose: str) -> tuple[Filter, ...]:
         Filter("cities", scope, "values", f"City of the {whose}", "cities"),
         Filter("near", scope, "near", f"Distance of the {whose} from a point"),
         Filter("last_refreshed_after", scope, "date", f"The {whose} was refreshed on this day or later"),
+        Filter("last_refreshed_within_days", scope, "days", f"The {whose} was refreshed in the last days"),
     )
 
 

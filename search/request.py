@@ -22,6 +22,8 @@ Value = Annotated[str, Meta(min_length=1, max_length=200, examples=["example"])]
 Values = Annotated[list[Value], Meta(max_length=MAX_VALUES)]
 RecordId = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Money = Annotated[int, Meta(ge=0, le=10**15)]
+# A hundred years: whatever was ever refreshed.
+Days = Annotated[int, Meta(ge=1, le=36_500)]
 Currency = Annotated[
     str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217; amounts in other currencies do not match")
 ]
@@ -108,6 +110,7 @@ class ContactFilters(PlaceFilters, frozen=True, kw_only=True):
     has_email: bool | None = None
     has_phone: bool | None = None
     last_refreshed_after: date | None = None
+    last_refreshed_within_days: Days | None = None
     past_titles: Values = []
     past_employers: Values = []
     months_in_role: IntegerRange | None = None
@@ -126,6 +129,7 @@ class CompanyFilters(PlaceFilters, frozen=True, kw_only=True):
     founded_year: IntegerRange | None = None
     funding: Funding | None = None
     last_refreshed_after: date | None = None
+    last_refreshed_within_days: Days | None = None
 
 
 class OrganizationIncludes(CompanyFilters, frozen=True, kw_only=True):

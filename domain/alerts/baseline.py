@@ -5,7 +5,6 @@ will be compared later against the state of the last comparison, which is older;
 now is kept beside it, so that nothing from before the baseline is told.
 """
 
-from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -18,15 +17,12 @@ from db.sessions import SERVICE
 from domain.alerts import states
 from domain.icps import Icp
 from search import selection, stored
-from search.conditions import Clause, Criteria
-from search.criteria import role_began
 from search.engine import Searcher
-from search.request import CountRequest, SearchRequest
+from search.request import CountRequest
 from search.selection import Selection
 
 # The lock under which one process at a time compares, and baselines are taken.
 LOCK: Final = 0x4C46_0010
-_MONTHS: Final = ".months_in_role"
 
 
 async def selected(searcher: Searcher, icp: Icp) -> Selection:
@@ -87,26 +83,6 @@ async def move_on(session: AsyncSession, position: int, last: int) -> None:
     )
     if moved is None:
         raise TypeError("two processes have compared at once")
-
-
-def depends_on_time(criteria: Criteria) -> bool:
-    """Whether records come to fit or cease to by the passing of time alone."""
-    return any(clause.path.endswith(_MONTHS) for clause in criteria.clauses)
-
-
-def as_of(criteria: Criteria, request: SearchRequest, day: date) -> Criteria:
-    """The criteria with what is relative to time as it stands on a day."""
-    if not depends_on_time(criteria):
-        return criteria
-    clauses = []
-    for clause in criteria.clauses:
-        if clause.path.endswith(_MONTHS):
-            side = request.filters.contacts.exclude if clause.excludes else request.filters.contacts.include
-            if side.months_in_role is not None:
-                began = role_began(side.months_in_role, day)
-                clause = Clause(clause.path, clause.scope, began, clause.excludes)  # noqa: PLW2901
-        clauses.append(clause)
-    return Criteria(criteria.entity, tuple(clauses), criteria.text)
 
 
 async def _keep_states(session: AsyncSession, chosen: Selection) -> BitMap:

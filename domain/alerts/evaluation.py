@@ -32,6 +32,7 @@ from domain.alerts.differences import Differences
 from domain.icps import Icp
 from search import documents, matcher, selection, stored
 from search.conditions import Between, Criteria
+from search.days import as_of, depends_on_time
 from search.engine import Searcher
 from search.matcher import Batch, Table
 from search.request import CountRequest, Entity, SearchRequest
@@ -153,7 +154,7 @@ class Evaluator:
                 criteria=criteria,
                 members=BitMap.deserialize(row.members),
                 as_of=row.as_of,
-                compiled=self._tables[row.entity].add(baseline.as_of(criteria, request, row.as_of)),
+                compiled=self._tables[row.entity].add(as_of(criteria, request.filters, row.as_of)),
             )
 
     async def _begin_anew(self, session: AsyncSession, icp_id: UUID) -> None:
@@ -183,10 +184,10 @@ class Evaluator:
         """Compare those who have come to fit, or ceased to, by a new day alone."""
         today = clock.today()
         for watch in [one for one in self._watches.values() if one.as_of < today]:
-            if baseline.depends_on_time(watch.criteria):
-                then = baseline.as_of(watch.criteria, watch.request, watch.as_of)
-                now = baseline.as_of(watch.criteria, watch.request, today)
-                crossed = await _crossed(session, then, now)
+            if depends_on_time(watch.criteria):
+                then = as_of(watch.criteria, watch.request.filters, watch.as_of)
+                now = as_of(watch.criteria, watch.request.filters, today)
+                crossed = await _crossed(session, watch.entity, then, now)
                 watch.compiled = self._tables[watch.entity].add(now)
                 for start in range(0, len(crossed), AT_ONCE):
                     part = BitMap(crossed[start : start + AT_ONCE])
@@ -241,7 +242,7 @@ class Evaluator:
     async def _verify(self, session: AsyncSession, watch: Watch, seen: Seen, fit: int) -> int:
         """Those whom PostgreSQL's own rule for loose words lets fit, too."""
         everything = await self._searcher.selection(watch.entity, CountRequest(hidden="include"), SERVICE)
-        criteria = baseline.as_of(watch.criteria, watch.request, watch.as_of)
+        criteria = as_of(watch.criteria, watch.request.filters, watch.as_of)
         await selection.ready(session)
         query, parameters = Selection(criteria, everything.visibility).sql()
         rows = await session.execute(
@@ -325,8 +326,8 @@ async def _see(session: AsyncSession, entity: Entity, touched: BitMap) -> Seen:
     )
 
 
-async def _crossed(session: AsyncSession, then: Criteria, now: Criteria) -> list[int]:
-    """The contacts that crossed a bound of months in role between two days."""
+async def _crossed(session: AsyncSession, entity: Entity, then: Criteria, now: Criteria) -> list[int]:
+    """The records that crossed a bound which is relative to time between two days."""
     found: set[int] = set()
     for old, new in zip(then.clauses, now.clauses, strict=True):
         before, after = old.condition, new.condition
@@ -335,13 +336,16 @@ async def _crossed(session: AsyncSession, then: Criteria, now: Criteria) -> list
         for bound in ("minimum", "maximum"):
             one, other = getattr(before, bound), getattr(after, bound)
             if one is not None:
-                rows = await session.execute(
-                    text(
-                        "SELECT id FROM app.contacts"
-                        " WHERE position_started_on BETWEEN least(CAST(:one AS date), :other)"
-                        " AND greatest(CAST(:one AS date), :other)"
-                    ),
-                    {"one": one, "other": other},
-                )
+                crossing = text(_CROSSING[entity, before.field.scope].format(column=before.field.name))
+                rows = await session.execute(crossing, {"earlier": min(one, other), "later": max(one, other)})
                 found.update(rows.scalars())
     return sorted(found)
+
+
+_CROSSING: Final[dict[tuple[Entity, Entity], str]] = {
+    ("contacts", "contacts"): "SELECT id FROM app.contacts WHERE {column} BETWEEN :earlier AND :later",
+    ("contacts", "organizations"): "SELECT c.id FROM app.organizations o"
+    " JOIN app.contacts c ON c.organization_id = o.id WHERE o.{column} BETWEEN :earlier AND :later",
+    ("organizations", "organizations"): "SELECT id FROM app.organizations"
+    " WHERE {column} BETWEEN :earlier AND :later",
+}

@@ -27,6 +27,7 @@ from domain.icps import Icp
 from search import stored
 from search.conditions import Criteria
 from search.criteria import OpenTerms
+from search.days import as_of
 from search.engine import Searcher
 from search.explain import Teller, grounds, teller
 from search.request import Entity
@@ -218,7 +219,7 @@ class _Telling:
             reading, known = self._readings.get(key[:2]), []
             if reading is not None:
                 entity = reading.icp.entity
-                criteria = baseline.as_of(reading.criteria, reading.icp.request(), key[2])
+                criteria = as_of(reading.criteria, reading.icp.request().filters, key[2])
                 known = [teller(ground, entity, self._terms) for _, ground in grounds(criteria)]
             self._tellers[key] = known
         return known

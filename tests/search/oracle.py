@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from core import clock
 from core.text import fold
 from search import names, titles
 from search.companies import company_key
@@ -68,6 +69,8 @@ def contact_fits(row: dict[str, Any], name: str, values: Any, *, similar: bool =
         return (row[name.removeprefix("has_")] is not None) == values
     if name == "last_refreshed_after":
         return row["last_refreshed_at"].date() >= date.fromisoformat(values)
+    if name == "last_refreshed_within_days":
+        return (clock.today() - row["last_refreshed_at"].date()).days <= values
     if name == "names":
         return any(
             all(set(names.query_alternatives(w)) & set(row["name_terms"]) for w in fold(v).split())
@@ -101,6 +104,8 @@ def organization_fits(row: dict[str, Any] | None, name: str, values: Any) -> boo
         return year is not None and values.get("min", 0) <= year <= values.get("max", 9999)
     if name == "last_refreshed_after":
         return row["last_refreshed_at"].date() >= date.fromisoformat(values)
+    if name == "last_refreshed_within_days":
+        return (clock.today() - row["last_refreshed_at"].date()).days <= values
     raise LookupError(name)
 
 

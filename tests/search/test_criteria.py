@@ -1,6 +1,6 @@
 """A filter is understood or refused with its path and the nearest allowed values; never ignored."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -131,6 +131,26 @@ def test_months_count_back_over_short_months(monkeypatch):
     monkeypatch.setattr(clock, "today", lambda: date(2024, 3, 31))
     clauses, _ = read(contact(months_in_role={"min": 1}))
     assert clauses[0].condition.maximum == date(2024, 2, 29)
+
+
+@pytest.mark.parametrize("filters", [contact, company])
+def test_refreshed_within_days_counts_whole_days_back_from_today(monkeypatch, filters):
+    monkeypatch.setattr(clock, "today", lambda: date(2024, 3, 31))
+    clauses, _ = read(filters(last_refreshed_within_days=31, last_refreshed_after="2024-03-01"))
+    assert [(clause.path.rpartition(".")[2], clause.condition.minimum) for clause in clauses] == [
+        ("last_refreshed_after", datetime(2024, 3, 1, tzinfo=UTC)),
+        ("last_refreshed_within_days", datetime(2024, 2, 29, tzinfo=UTC)),
+    ]
+    assert [clause.condition.maximum for clause in clauses] == [None, None]
+    [longest], _ = read(filters(last_refreshed_within_days=36_500))
+    assert longest.condition.minimum == datetime(1924, 4, 25, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("days", [0, -1, 36_501, 1.5, "30", True, [30]])
+@pytest.mark.parametrize("filters", [contact, company])
+def test_days_that_are_no_number_of_days_are_refused(filters, days):
+    with pytest.raises(msgspec.ValidationError, match="last_refreshed_within_days"):
+        read(filters(last_refreshed_within_days=days))
 
 
 @given(st.dates(date(2000, 1, 1), date(2040, 12, 31)), st.integers(0, 600))

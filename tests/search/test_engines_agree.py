@@ -1,10 +1,13 @@
 """One table of cases and random requests, asked of both engines and of the oracle: the same answers."""
 
+from datetime import date
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core import clock
 from db.sessions import member
 from search.engine import Searcher
 from search.fields import FACETS
@@ -74,7 +77,18 @@ def check_facet(oracle, facet, found, engine):
     assert (found.missing, found.other) == (missing, 0), (engine, facet.name)
 
 
+def days_since(day):
+    """Counted back from today to where the small world's records were refreshed."""
+    return (clock.today() - date(2026, 1, day)).days
+
+
 CASES = {
+    "refreshed within days": {
+        "filters": {
+            "contacts": {"include": {"last_refreshed_within_days": days_since(4)}},
+            "organizations": {"exclude": {"last_refreshed_within_days": days_since(16)}},
+        }
+    },
     "nothing asked": {},
     "empty lists are no restriction": {
         "filters": {
@@ -196,6 +210,7 @@ def _range(values):
     )
 
 
+DAYS = st.sampled_from([5, 15]).map(days_since)
 COUNTRIES = _subset(["DE", "US", "FR"])
 REGIONS = _subset(["DE-BE", "DE-BY", "US-TX", "US-CA"])
 CITIES = _subset(["2950159", "2867714", "4671654"])
@@ -218,6 +233,7 @@ PEOPLE = {
     "has_email": st.booleans(),
     "has_phone": st.booleans(),
     "last_refreshed_after": st.sampled_from(["2026-01-05", "2026-01-15"]),
+    "last_refreshed_within_days": DAYS,
     "past_titles": _subset([t for t in w.TITLES if t]),
     "past_employers": _subset(w.COMPANIES),
     "names": _subset(["Müller", "Bill", "Anna Mueller", "Alvarez"]),
@@ -233,6 +249,7 @@ FIRMS = {
     ),
     "industries": _subset(w.INDUSTRIES),
     "keywords": _subset(w.KEYWORDS),
+    "last_refreshed_within_days": DAYS,
     "founded_year": _range([1899, 1950, 2001, 2020]),
     "names": _subset(w.COMPANIES),
     "domains": _subset(["acme1.example", "hooli2.example", "globex1.example"]),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core import clock
 from db.sessions import SERVICE
 from search import documents, matcher, selection, stored
+from search.days import as_of
 from search.matcher import Batch, Table
 from search.request import CountRequest
 from tests.search import test_engines_agree as cases
@@ -93,6 +94,7 @@ MORE = st.fixed_dictionaries(
     optional={
         "cities": cases.CITIES,
         "last_refreshed_after": st.sampled_from(["2026-01-05", "2026-01-15"]),
+        "last_refreshed_within_days": cases.DAYS,
         "founded_year": st.sampled_from([{"min": 1950}, {"max": 2001}, {"min": 2001, "max": 2001}]),
         "num_employees": st.sampled_from([{"min": 100}, {"max": 40}]),
     },
@@ -138,6 +140,24 @@ async def test_months_in_role(searcher, world, read, db, months, side):  # noqa:
             async with db.transaction(SERVICE, read_only=True) as session:
                 expected = set(await selection.ids(session, found))
             assert matched(read, "contacts", found.criteria)[0] == expected
+
+
+@pytest.mark.parametrize("scope", ENTITIES)
+@pytest.mark.parametrize("side", ["include", "exclude"])
+async def test_refreshed_within_days_moves_on_with_the_day(searcher, world, read, scope, side):  # noqa: F811
+    request = {"filters": {scope: {side: {"last_refreshed_within_days": cases.days_since(15)}}}}
+    filters = msgspec.convert(request, CountRequest).filters
+    saved = await read_criteria(searcher, "contacts", request)
+    sizes = []
+    for passed in (0, 1, 3):
+        with clock.shifted(timedelta(days=passed)):
+            await agree(searcher, world, read, "contacts", request)
+            found = await read_criteria(searcher, "contacts", request)
+            sizes.append(len(matched(read, "contacts", found.criteria)[0]))
+            # What was read on the first day means on this one what is read on it.
+            assert as_of(saved.criteria, filters, clock.today()) == found.criteria
+    assert len(set(sizes)) == 3
+    assert sizes == sorted(sizes, reverse=side == "include")
 
 
 TEXTS = (
