@@ -18,7 +18,7 @@ from core.ids import ContactId, UserId
 from core.settings import PrivacySettings, ValidatorSettings
 from core.text import fold
 from domain import reports, suppressions
-from domain.finder.learning import PER_COMPANY, Company
+from domain.finder.learning import PER_COMPANY, Company, size_of
 from domain.finder.model import PLAIN, Name, Sample, explanation
 from domain.finder.names import BadName
 from domain.finder.templates import renderings
@@ -71,6 +71,7 @@ class Case:
     name: Name
     domain: str
     country: str | None = None
+    size: str | None = None
     contact_id: ContactId | None = None
     known: Known | None = None
     samples: tuple[Sample, ...] = ()
@@ -121,7 +122,8 @@ async def companies(
     rows = await session.stream(
         text(
             """
-            SELECT c.organization_id, o.country, c.first_name, c.middle_name, c.last_name, c.email,
+            SELECT c.organization_id, o.country, coalesce(o.employees_max, o.employees_min) AS employees,
+                   c.first_name, c.middle_name, c.last_name, c.email,
                    c.email_status, c.email_verified_at, c.last_refreshed_at, c.id
             FROM (SELECT organization_id FROM (
                       SELECT DISTINCT organization_id FROM contacts
@@ -156,7 +158,8 @@ async def _grouped(rows: Any, settings: ValidatorSettings) -> AsyncIterator[Comp
 
 def _company_of(rows: list[Row[Any]], settings: ValidatorSettings) -> Company:
     domain = _most_frequent(rows, settings)
-    return Company(rows[0].country, tuple(_samples(rows, domain, settings))[:PER_COMPANY])
+    samples = tuple(_samples(rows, domain, settings))[:PER_COMPANY]
+    return Company(rows[0].country, samples, size_of(rows[0].employees))
 
 
 def _samples(rows: Iterable[Row[Any]], domain: str | None, settings: ValidatorSettings) -> list[Sample]:
@@ -219,7 +222,10 @@ def _name(query: Query, person: Row[Any] | None) -> Name:
 
 
 async def _company(session: AsyncSession, query: Query, person: Row[Any] | None) -> Row[Any] | None:
-    columns = "SELECT id, name, domain, country FROM organizations"
+    columns = (
+        "SELECT id, name, domain, country, coalesce(employees_max, employees_min) AS employees"
+        " FROM organizations"
+    )
     if person is not None and not query.domain and not query.company:
         if person.organization_id is None:
             raise _invalid("contact_id", "The contact has no company; name a domain.")
@@ -287,6 +293,7 @@ def _case(
         name=name,
         domain=domain,
         country=company.country if company else None,
+        size=size_of(company.employees) if company else None,
         contact_id=ContactId(who.id) if who is not None else None,
         known=Known(known.email, known.email_status, known.email_verified_at) if known else None,
         samples=tuple(_samples(others, domain, settings)),

@@ -80,7 +80,7 @@ async def find(case: Case, model: Model, validate: Validate | None = None) -> An
     """The best address of a case; without a validator nothing is asked, and evidence alone answers."""
     if case.known is not None:
         return _known(case)
-    belief = believe(model, case.samples, case.country)
+    belief = believe(model, case.samples, case.country, case.size)
     ranked = candidates(belief, case.name, taken=case.taken, bounced=case.bounced, limit=MAX_VERIFIED)
     base = Answer(status="not_found", domain=case.domain, samples=len(case.samples))
     if not ranked:

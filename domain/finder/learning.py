@@ -5,7 +5,7 @@ in, and the shares of right answers found so are what calibrates confidence.
 """
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import log
@@ -37,7 +37,7 @@ PER_COMPANY: Final = 12
 _FOLDS: Final = 4
 _ROUNDS: Final = 4
 _WEIGHTS: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
-_LEAST_COMPANIES_OF_A_COUNTRY: Final = 50
+_LEAST_COMPANIES_OF_A_GROUP: Final = 50
 _SMOOTHING: Final = 0.3
 _LEFT_OUT_PER_COMPANY: Final = 4
 # So many companies are enough to choose weights by.
@@ -52,6 +52,8 @@ class Company:
 
     country: str | None
     samples: tuple[Sample, ...]
+    # One of `size_of`.
+    size: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,16 @@ class Figures:
 
     def as_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+_SIZES: Final = ((10, "1-10"), (50, "11-50"), (500, "51-500"))
+
+
+def size_of(employees: int | None) -> str | None:
+    """The kinds of size that patterns go by: small companies use given names alone, large ones cannot."""
+    if employees is None:
+        return None
+    return next((name for most, name in _SIZES if employees <= most), "501+")
 
 
 def learn(companies: Sequence[Company], *, version: int = 0) -> tuple[Model, Figures]:
@@ -138,23 +150,43 @@ def _told(model: Model, trials: Sequence[Trial]) -> Figures:
 
 def fit(companies: Sequence[Company], *, before: Model | None = None) -> Model:
     """Priors without calibration, moved on from those of `before`."""
-    prepared = [
-        (company.country, explain(company.samples[:PER_COMPANY])) for company in companies if company.samples
-    ]
+    prepared = [(company, explain(company.samples[:PER_COMPANY])) for company in companies if company.samples]
     old = before or Model()
     if not prepared:
         return old
-    counted = {"": float(len(prepared)), **Counter(country for country, _ in prepared if country)}
     known = {name: min(number, _REMEMBERED) for name, number in old.companies.items()}
-    overall = _prior(old.prior, [explained for _, explained in prepared], seen=known.get("", 0.0))
-    countries = dict(old.by_country)
-    for country, number in counted.items():
-        if country and number + known.get(country, 0.0) >= _LEAST_COMPANIES_OF_A_COUNTRY:
-            some = [explained for where, explained in prepared if where == country]
-            seen = known.get(country, 0.0) if country in countries else 0.0
-            countries[country] = _prior(countries.get(country, overall), some, seen=seen)
-    total = {name: counted.get(name, 0.0) + known.get(name, 0.0) for name in {*counted, *known}}
-    return replace(old, prior=overall, by_country=countries, companies=total)
+    everybody = [explained for _, explained in prepared]
+    overall = _prior(old.prior, everybody, seen=known.get("", 0.0))
+    countries: dict[str, list[list[Explained]]] = defaultdict(list)
+    sizes: dict[str, list[list[Explained]]] = defaultdict(list)
+    for company, explained in prepared:
+        if company.country:
+            countries[company.country].append(explained)
+        if company.size:
+            sizes[company.size].append(explained)
+    counted = {name: float(len(some)) for name, some in {"": everybody, **countries, **sizes}.items()}
+    return replace(
+        old,
+        prior=overall,
+        by_country=_of_groups(old.by_country, countries, overall, known),
+        by_size=_of_groups(old.by_size, sizes, overall, known),
+        companies={name: counted.get(name, 0.0) + known.get(name, 0.0) for name in {*counted, *known}},
+    )
+
+
+def _of_groups(
+    before: Mapping[str, Prior],
+    groups: Mapping[str, Sequence[Sequence[Explained]]],
+    overall: Prior,
+    known: Mapping[str, float],
+) -> dict[str, Prior]:
+    """The priors of groups of companies, of those that are large enough."""
+    found = dict(before)
+    for group, some in groups.items():
+        if len(some) + known.get(group, 0.0) >= _LEAST_COMPANIES_OF_A_GROUP:
+            seen = known.get(group, 0.0) if group in found else 0.0
+            found[group] = _prior(found.get(group, overall), some, seen=seen)
+    return found
 
 
 def weighed(model: Model, companies: Sequence[Company]) -> Model:
@@ -188,16 +220,17 @@ def leave_one_out(model: Model, companies: Iterable[Company]) -> list[Trial]:
             others = (company.samples[:place] + company.samples[place + 1 :])[
                 : (0, 1, 3, PER_COMPANY)[place % 4]
             ]
-            trial = _try(model, held, others, company.country)
+            trial = _try(model, held, others, company)
             if trial is not None:
                 trials.append(trial)
     return trials
 
 
-def _try(model: Model, held: Sample, others: Sequence[Sample], country: str | None) -> Trial | None:
+def _try(model: Model, held: Sample, others: Sequence[Sample], company: Company) -> Trial | None:
     known = {sample.local for sample in others}
     try:
-        free = candidates(believe(model, others, country), held.name, taken=known, limit=3)
+        belief = believe(model, others, company.country, company.size)
+        free = candidates(belief, held.name, taken=known, limit=3)
     except BadName:
         return None
     if not free:
@@ -373,7 +406,7 @@ def _smoothed(
     return {name: (counts.get(name, 0.0) + weight * base.get(name, 0.0) / scale) / total for name in names}
 
 
-Held = tuple[str | None, Explanation, list[Explained]]
+Held = tuple[Company, Explanation, list[Explained]]
 
 
 def _held_back(companies: Sequence[Company]) -> Iterator[Held]:
@@ -382,14 +415,14 @@ def _held_back(companies: Sequence[Company]) -> Iterator[Held]:
         samples = company.samples[:5]
         for place in range(min(len(samples), 3)):
             others = samples[:place] + samples[place + 1 :]
-            yield company.country, explanation(samples[place]), explain(others[: place + 1])
+            yield company, explanation(samples[place]), explain(others[: place + 1])
 
 
 def _likelihood(model: Model, held: Sequence[Held]) -> float:
     """How likely held-back addresses were."""
     total = 0.0
-    for country, (name, styles, added), others in held:
-        belief = settle(model, others, country)
+    for company, (name, styles, added), others in held:
+        belief = settle(model, others, company.country, company.size)
         if name is not None and styles:
             share = belief.additions.get(added, 0.0)
             total += log(max(share * sum(map(Odds(belief).of(name), styles)), 1e-9))

@@ -1,9 +1,9 @@
 """What is believed of a company's addresses: a prior over styles, and what its known addresses make of it.
 
 The style of an address is its template and its features (how marks are spelled, which form each part of
-the name takes). The prior of each is learned over all companies, by country where there is enough; a
-company's own addresses weigh against it as Dirichlet counts. An address that several styles explain is
-shared among them by their probability, until the shares no longer move.
+the name takes). The prior of each is learned over all companies, by country and by size where there is
+enough; a company's own addresses weigh against it as Dirichlet counts. An address that several styles
+explain is shared among them by their probability, until the shares no longer move.
 """
 
 import re
@@ -87,6 +87,7 @@ class Model:
 
     prior: Prior = field(default_factory=flat_prior)
     by_country: Mapping[str, Prior] = field(default_factory=dict)
+    by_size: Mapping[str, Prior] = field(default_factory=dict)
     # So many samples weigh as much as the prior: of templates, of the forms of a feature, and of that nothing
     # is added to names. With 1.0 a single addition is not believed to be the company's.
     concentration: float = 1.0
@@ -94,17 +95,30 @@ class Model:
     of_additions: float = 1.0
     # Belief, share of the right, number of trials, ascending; without any, belief is taken as it is.
     calibration: tuple[tuple[float, float, float], ...] = ()
-    # From how many companies it was learned, in all ("") and by country.
+    # From how many companies it was learned, in all ("") and by country and size.
     companies: Mapping[str, float] = field(default_factory=dict)
     version: int = 0
 
-    def prior_for(self, country: str | None) -> Prior:
-        return self.by_country.get(country or "", self.prior)
+    def prior_for(self, country: str | None, size: str | None = None) -> Prior:
+        """Size tells which templates are usual, as far as it does, on top of what the country tells."""
+        prior, sized = self.by_country.get(country or "", self.prior), self.by_size.get(size or "")
+        if sized is None:
+            return prior
+        # As if size and country told of a template independently of each other.
+        odds = {
+            template: share
+            * sized.templates.get(template, _LEAST)
+            / self.prior.templates.get(template, _LEAST)
+            for template, share in prior.templates.items()
+        }
+        total = sum(odds.values())
+        return Prior({template: share / total for template, share in odds.items()}, prior.features)
 
     def as_json(self) -> dict[str, Any]:
         return {
             "prior": _plain(self.prior),
             "by_country": {country: _plain(prior) for country, prior in self.by_country.items()},
+            "by_size": {size: _plain(prior) for size, prior in self.by_size.items()},
             "concentration": self.concentration,
             "of_features": self.of_features,
             "of_additions": self.of_additions,
@@ -117,6 +131,7 @@ def model_from_json(plain: Mapping[str, Any], *, version: int) -> Model:
     return Model(
         prior=_prior_from(plain["prior"]),
         by_country={country: _prior_from(prior) for country, prior in plain["by_country"].items()},
+        by_size={size: _prior_from(prior) for size, prior in plain.get("by_size", {}).items()},
         concentration=plain["concentration"],
         of_features=plain.get("of_features", plain["concentration"]),
         of_additions=plain.get("of_additions", 1.0),
@@ -222,9 +237,11 @@ class _Shares(dict[tuple[str, ...], Mapping[str, float]]):
         return shared
 
 
-def believe(model: Model, samples: Sequence[Sample], country: str | None = None) -> Belief:
+def believe(
+    model: Model, samples: Sequence[Sample], country: str | None = None, size: str | None = None
+) -> Belief:
     """What samples make of the prior; their order does not matter."""
-    return settle(model, explain(samples), country)
+    return settle(model, explain(samples), country, size)
 
 
 class Explanation(NamedTuple):
@@ -247,9 +264,11 @@ def explain(samples: Sequence[Sample]) -> list[Explained]:
     return [(sample.weight, explanation(sample)) for sample in ordered]
 
 
-def settle(model: Model, explained: Sequence[Explained], country: str | None) -> Belief:
+def settle(
+    model: Model, explained: Sequence[Explained], country: str | None, size: str | None = None
+) -> Belief:
     """Share the samples among their styles until nothing moves any more."""
-    prior, additions = model.prior_for(country), _additions(model, explained)
+    prior, additions = model.prior_for(country, size), _additions(model, explained)
     belief = Belief(prior, model.concentration, model.of_features, {}, {}, len(explained), additions)
     for _ in range(_ROUNDS if explained else 0):
         templates, features = shares(Odds(belief), explained)

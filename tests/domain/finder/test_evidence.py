@@ -150,6 +150,18 @@ async def test_what_cannot_be_sought_is_refused(catalogue, gather, db, settings)
         await gather(first_name="Nora", last_name="Lind", domain="corp-mail.com")
 
 
+async def test_size_and_country_of_the_company_are_part_of_the_case_and_of_what_is_learned(
+    catalogue, gather, db
+):
+    async with db.transaction(SERVICE) as session:
+        await session.execute(text("UPDATE organizations SET employees_min = 11, employees_max = 50"))
+    case = await gather(first_name="Nora", last_name="Lind", company="Corp")
+    assert (case.country, case.size) == ("DE", "11-50")
+    async with db.transaction(SERVICE, read_only=True) as session:
+        [company] = await evidence.companies(session, SETTINGS, limit=10)
+    assert (company.country, company.size) == ("DE", "11-50")
+
+
 async def test_learning_is_kept_by_version_and_used(catalogue, db):
     async with db.transaction(SERVICE, read_only=True) as session:
         assert (await store.newest(session)).version == 0

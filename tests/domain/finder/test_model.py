@@ -22,6 +22,7 @@ from domain.finder.learning import (
     learn,
     leave_one_out,
     refine,
+    size_of,
 )
 from domain.finder.model import Model, Name, Sample, believe, candidates, explanation, model_from_json
 from domain.finder.names import BadName, forms, words_of
@@ -164,6 +165,47 @@ def test_learning_finds_the_shares_of_patterns_and_honest_confidence():
     again = model_from_json(model.as_json(), version=3)
     assert again.version == 3
     assert believe(again, companies[0].samples).templates == believe(model, companies[0].samples).templates
+
+
+def test_small_companies_have_habits_of_their_own_in_every_country():
+    def company(number, size):
+        way = "{f}" if size == "1-10" else "{f}.{l}"
+        # Half of the countries write names out, whatever the size.
+        country = ("DE", "SE")[number % 2]
+        mark = "ue" if country == "DE" else "u"
+        people = [("Anna", "Keller"), ("Jürg", "Grün"), ("Nils", f"Büch{'abcdefghij'[number % 10]}r")]
+        written = [(f, s, f.lower().replace("ü", mark), s.lower().replace("ü", mark)) for f, s in people]
+        return Company(
+            country, tuple(Sample(Name(f, "", s), way.format(f=a, l=b)) for f, s, a, b in written), size
+        )
+
+    companies = [company(number, size) for number in range(120) for size in ("1-10", "501+")]
+    model = fit(companies)
+
+    def sought(country, size):
+        belief = believe(model, [], country, size)
+        return candidates(belief, Name("Günter", "", "Lund"))[0].local
+
+    assert sought("DE", "1-10") == "guenter"
+    assert sought("SE", "1-10") == "gunter"
+    assert sought("DE", "501+") == "guenter.lund"
+    assert sought("SE", "501+") == "gunter.lund"
+    assert sum(model.prior_for("DE", "1-10").templates.values()) == pytest.approx(1)
+    assert model.prior_for("DE", "11-50") == model.prior_for("DE")
+    again = model_from_json(model.as_json(), version=1)
+    assert again.prior_for("SE", "501+") == model.prior_for("SE", "501+")
+    few = fit([one for one in companies if one.size == "1-10"][:60] + companies[:8], before=model)
+    assert few.companies["1-10"] > model.companies["1-10"]
+    old = {name: part for name, part in model.as_json().items() if name != "by_size"}
+    assert model_from_json(old, version=1).by_size == {}
+
+
+@pytest.mark.parametrize(
+    "employees, size",
+    [(None, None), (1, "1-10"), (10, "1-10"), (11, "11-50"), (500, "51-500"), (501, "501+")],
+)
+def test_sizes_are_few(employees, size):
+    assert size_of(employees) == size
 
 
 def test_held_back_addresses_are_sought_by_what_others_teach_beside_simple_rules():
