@@ -106,8 +106,12 @@ class Feed:
         return self.db.transaction(SERVICE, read_only=read_only, snapshot=snapshot)
 
     def alias(self, entity: Entity) -> str:
-        """The name under which searches know the live index."""
+        """The name under which the live index is known, whatever its version."""
         return f"{self.prefix}{entity}"
+
+    def search_alias(self, entity: Entity) -> str:
+        """The name under which searches know the live index when it is of our version."""
+        return documents.search_alias(self.alias(entity), self.source.schema_hash(entity))
 
 
 def engine_client(url: str) -> AsyncOpenSearch:

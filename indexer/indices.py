@@ -1,6 +1,7 @@
 """The indices themselves: made, named, put behind the alias, taken away.
 
-An index is called `{prefix}{entity}-{schema hash}-{n}`; searches know only the alias `{prefix}{entity}`.
+An index is called `{prefix}{entity}-{schema hash}-{n}`. The live one bears the alias `{prefix}{entity}`, and
+for searches `{prefix}{entity}.{schema hash}`: code that reads another version of the documents finds none.
 Each index also has a private alias, `{index}.write`, under which the feed writes: whoever deletes an
 index takes the private alias with it, and a write is then refused instead of making up a new index.
 Which index has which state is written in the table `indices`; a batch reads it after its documents, so
@@ -175,18 +176,23 @@ async def prepare_for_serving(feed: Feed, index: str) -> None:
 
 
 async def swap(feed: Feed, entity: Entity, *, new: str) -> list[str]:
-    """Put the alias on the new index in one step; the indices it was on before."""
+    """Put the aliases on the new index in one step; the indices it was on before."""
     before = [name for name in await behind_alias(feed, entity) if name != new]
+    alias = feed.alias(entity)
     actions: list[dict[str, Any]] = [
-        {"remove": {"index": name, "alias": feed.alias(entity), "must_exist": True}} for name in before
+        {"remove": {"index": name, "aliases": [alias, f"{alias}.*"]}} for name in before
     ]
-    actions.append({"add": {"index": new, "alias": feed.alias(entity)}})
+    actions.append({"add": {"index": new, "aliases": [alias, feed.search_alias(entity)]}})
     await feed.client.indices.update_aliases(body={"actions": actions})
     return before
 
 
 async def behind_alias(feed: Feed, entity: Entity) -> list[str]:
-    found = await feed.client.indices.get_alias(name=feed.alias(entity), params={"ignore": 404})
+    return await _behind(feed, feed.alias(entity))
+
+
+async def _behind(feed: Feed, alias: str) -> list[str]:
+    found = await feed.client.indices.get_alias(name=alias, params={"ignore": 404})
     return [] if "error" in found else sorted(found)
 
 
@@ -221,11 +227,13 @@ async def inspect(feed: Feed, entity: Entity) -> Condition:
         with in_our_words():
             await check_engine(feed)
             behind = await behind_alias(feed, entity)
+            searched = await _behind(feed, feed.search_alias(entity))
             there = live is not None and await exists(feed, live.name)
             block = await _block(feed, live.name) if live is not None and there else None
     except (EngineDown, IndexRefused) as error:
         return Condition(alias, name, error.detail, error.facts.get("advice"))
-    found = _Found(alias, known, behind, feed.source.schema_hash(entity), there=there)
+    bearers = {alias: behind, feed.search_alias(entity): searched}
+    found = _Found(alias, known, bearers, feed.source.schema_hash(entity), there=there)
     problem, advice = next(found.faults(), block or (None, None))
     return Condition(
         alias,
@@ -243,7 +251,7 @@ class _Found:
 
     alias: str
     known: list[Index]
-    behind: list[str]
+    bearers: dict[str, list[str]]  # of both aliases
     ours: str
     there: bool
 
@@ -251,7 +259,7 @@ class _Found:
         """What is wrong and what to do, the worst first."""
         live = next((index for index in self.known if index.state == "live"), None)
         building = next((index for index in self.known if index.state == "building"), None)
-        for foreign in sorted(set(self.behind) - {index.name for index in self.known}):
+        for foreign in sorted(set(self.bearers[self.alias]) - {index.name for index in self.known}):
             yield (
                 f"The alias {self.alias} points to {foreign}, which this database knows nothing of.",
                 (
@@ -274,11 +282,13 @@ class _Found:
         elif live.schema_hash != self.ours:
             yield (
                 f"The index {live.name} was built for another version of the documents.",
-                "`leadfuel index rebuild`; the present index goes on answering, without newer changes.",
+                "`leadfuel index rebuild`; PostgreSQL answers searches meanwhile.",
             )
-        elif self.behind != [live.name]:
-            where = f"points to {', '.join(self.behind)}" if self.behind else "is missing"
-            yield f"The alias {self.alias} {where}.", "`leadfuel index rebuild` puts it on a fresh index."
+        else:
+            for alias, behind in self.bearers.items():
+                if behind != [live.name]:
+                    where = f"points to {', '.join(behind)}" if behind else "is missing"
+                    yield f"The alias {alias} {where}.", "`leadfuel index rebuild` puts it on a fresh index."
 
 
 async def check_engine(feed: Feed) -> str:

@@ -14,9 +14,10 @@ from opensearchpy.serializer import JSONSerializer
 from pyroaring import BitMap
 
 from core.settings import OpenSearchSettings
-from search import opensearch_query
+from search import documents, opensearch_query
 from search.conditions import Criteria
 from search.documents import MISSING, NO_ORGANIZATION
+from search.fields import FIELDS
 from search.plan import (
     TOTAL_CAP,
     After,
@@ -55,13 +56,16 @@ def connect(settings: OpenSearchSettings) -> AsyncOpenSearch:
 
 
 class OpenSearchEngine:
-    """Answers plans from the indices behind the aliases `{prefix}contacts` and `{prefix}organizations`."""
+    """Answers plans from the indices behind the aliases of contacts and organizations as we read them."""
 
     name: EngineName = "opensearch"
 
     def __init__(self, client: AsyncOpenSearch, index_prefix: str) -> None:
         self._client = client
-        self._prefix = index_prefix
+        self._aliases = {
+            entity: documents.search_alias(f"{index_prefix}{entity}", documents.schema_hash(entity))
+            for entity in FIELDS
+        }
 
     async def search(self, plan: Plan) -> Found:
         """Raises `EngineFailed` when any part of the answer is missing or not whole."""
@@ -166,7 +170,7 @@ class OpenSearchEngine:
         return counts
 
     async def _msearch(self, entity: Entity, searches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        header = orjson.dumps({"index": f"{self._prefix}{entity}"})
+        header = orjson.dumps({"index": self._aliases[entity]})
         body = b"".join(b"%b\n%b\n" % (header, orjson.dumps(search)) for search in searches)
         try:
             answer = await self._client.msearch(body=body.decode())

@@ -114,15 +114,15 @@ def contact_hit(
 def _organization(document: Mapping[str, Any]) -> OrganizationSummary | None:
     if not document["organization_id"]:
         return None
-    shown = document["shown"]
+    shown = document["organization_shown"]
     return OrganizationSummary(
         id=document["organization_id"],
-        name=shown["organization_name"],
+        name=shown["name"],
         domain=document.get("organization_domain"),
         industries=_values(document["organization_industries"]),
         employees_min=shown.get("employees_min"),
         employees_max=shown.get("employees_max"),
-        location=_place(document, "organization_", shown.get("organization_city_name")),
+        location=_place(document, "organization_", shown.get("city_name")),
     )
 
 

@@ -186,6 +186,11 @@ async def test_a_changed_mapping_is_not_written_into_the_old_index(feed, db):
     assert "newer001" in done.index
     assert await queued(db) == 0
     assert (await indices.inspect(newer, "contacts")).problem is None
+    behind = await feed.client.indices.get_alias(index="_all", name=f"{feed.alias('contacts')}*")
+    assert {name: set(facts["aliases"]) for name, facts in behind.items() if facts["aliases"]} == {
+        done.index: {newer.alias("contacts"), newer.search_alias("contacts"), f"{done.index}.write"},
+        done.replaced[0]: {f"{done.replaced[0]}.write"},
+    }
     # The code that was there before does not write into the index it no longer keeps.
     assert (await indices.inspect(feed, "contacts")).problem is not None
 

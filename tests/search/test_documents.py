@@ -46,7 +46,7 @@ async def test_a_member_may_read_the_documents(db, world):
 
 @pytest.mark.parametrize("entity", ["contacts", "organizations"])
 def test_the_feed_watches_every_column_that_a_document_reads(entity):
-    sql = documents._select(entity)
+    sql = documents._SELECT[entity]()
     read = {alias: set(re.findall(rf"\b{alias}\.([a-z_]+)", sql)) - {"id"} for alias in ("c", "o", "e")}
     if entity == "contacts":
         assert read["c"] <= indexed.CONTACTS

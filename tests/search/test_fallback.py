@@ -9,6 +9,7 @@ import pytest
 
 from core.settings import OpenSearchSettings
 from db.sessions import SERVICE
+from search import documents
 from search.cursor import BadCursor
 from search.engine import Searcher
 from search.request import CountRequest, SearchRequest
@@ -135,6 +136,17 @@ async def test_a_missing_index_is_a_failure_like_any_other(db, settings, world):
         answer, _ = await ask(searcher)
         assert answer.engine == "postgres"
         assert "index_not_found" in answer.engine_reason
+        assert {h.id for h in answer.results} <= set(world.contacts)
+    finally:
+        await searcher.close()
+
+
+async def test_an_index_of_another_version_is_never_read(db, settings, world, monkeypatch):
+    monkeypatch.setattr(documents, "schema_hash", lambda _entity: "newer001")
+    searcher = Searcher(settings, db)
+    try:
+        answer, _ = await ask(searcher)
+        assert answer.engine == "postgres"
         assert {h.id for h in answer.results} <= set(world.contacts)
     finally:
         await searcher.close()

@@ -284,4 +284,5 @@ async def index(db: Database, client: AsyncOpenSearch, prefix: str) -> None:
             ]
             answer = await client.bulk(body="\n".join(lines) + "\n", params={"refresh": "true"})
             assert not answer["errors"], answer
-        await client.indices.put_alias(index=name, name=f"{prefix}{entity}")
+        alias = documents.search_alias(f"{prefix}{entity}", documents.schema_hash(entity))
+        await client.indices.put_alias(index=name, name=alias)
