@@ -123,10 +123,14 @@ class Database:
             if not read_only:
                 await driver.execute("COMMIT")
         except BaseException as error:
-            if not await _rolled_back(connection, error):
-                # Whatever state it is in, nobody else gets this connection.
-                await connection.invalidate()
-            await connection.close()
+            is_good = False
+            try:
+                is_good = await _rolled_back(connection, error)
+            finally:
+                if not is_good:
+                    # Whatever state it is in, nobody else gets this connection.
+                    await connection.invalidate()
+                await connection.close()
             if isinstance(error, asyncpg.InterfaceError):
                 raise ConnectionError(str(error)) from error
             raise

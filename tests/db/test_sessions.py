@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import random
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -204,6 +206,119 @@ async def test_a_transaction_that_cannot_begin_as_its_actor_says_nothing_at_all(
                 await session.execute(WHO)
         async with single.transaction(ANON) as session:
             assert await who(session) == ("anon", None, "anon")
+
+
+@pytest.fixture
+def held_back(monkeypatch):
+    """`held_back("BEGIN")` lets PostgreSQL do what begins so, and its answer never arrive."""
+
+    def hold(word):
+        reached, execute = asyncio.Event(), asyncpg.Connection.execute
+
+        async def done_but_unheard(self, query, *arguments, **options):
+            said = await execute(self, query, *arguments, **options)
+            if query.startswith(word):
+                reached.set()
+                await asyncio.sleep(60)
+            return said
+
+        monkeypatch.setattr(asyncpg.Connection, "execute", done_but_unheard)
+        return reached, lambda: monkeypatch.setattr(asyncpg.Connection, "execute", execute)
+
+    return hold
+
+
+@pytest.mark.parametrize("way", ["transaction", "bare"])
+@pytest.mark.parametrize("word", ["BEGIN", "COMMIT", "ROLLBACK"])
+async def test_who_is_cancelled_while_a_transaction_begins_or_ends_leaves_no_connection(
+    single, held_back, way, word
+):
+    async with single.transaction(SERVICE) as session:
+        before = await session.scalar(text("SELECT pg_backend_pid()"))
+    reached, let_go = held_back(word)
+
+    async def act():
+        async with contextlib.AsyncExitStack() as stack:
+            if way == "bare":
+                driver = await stack.enter_async_context(single.bare(SERVICE, read_only=False))
+                await driver.fetch(ASK)
+            else:
+                await who(await stack.enter_async_context(single.transaction(SERVICE)))
+            if word == "ROLLBACK":
+                raise ZeroDivisionError
+
+    acting_now = asyncio.create_task(act())
+    await asyncio.wait_for(reached.wait(), 5)
+    acting_now.cancel()
+    with pytest.raises((asyncio.CancelledError, ZeroDivisionError)):
+        await acting_now
+    let_go()
+    async with single.transaction(ANON) as session:
+        assert await who(session) == ("anon", None, "anon")
+        assert await session.scalar(text("SELECT pg_backend_pid()")) != before
+
+
+async def test_cancelled_at_any_moment_nobody_is_left_as_somebody_else(database_url):
+    database = Database(DatabaseSettings(url=database_url, pool_size=2))
+    draw = random.Random(20261126)
+
+    async def act(actor, patience_s):
+        async with asyncio.timeout(patience_s):
+            async with database.transaction(actor, read_only=draw.random() < 0.5) as session:
+                first = await who(session)
+                await session.execute(text("SELECT pg_sleep(0.001)"))
+                second = await who(session)
+            return first, second, tuple((await database.fetch(actor, ASK))[0])[:3]
+
+    actors = [ANON, SERVICE, SIGN_IN, *(member(UserId(uuid4())) for _ in range(5))]
+    chosen = [draw.choice(actors) for _ in range(150)]
+    done = 0
+    for start in range(0, len(chosen), 2):
+        pair = chosen[start : start + 2]
+        found = await asyncio.gather(
+            *(act(actor, draw.uniform(0.0, 0.02) if draw.random() < 0.7 else 5) for actor in pair[:1]),
+            *(act(actor, 5) for actor in pair[1:]),
+            return_exceptions=True,
+        )
+        for actor, seen in zip(pair, found, strict=True):
+            if isinstance(seen, BaseException):
+                assert isinstance(seen, TimeoutError), seen
+                continue
+            done += 1
+            assert set(seen) == {(actor.role, actor.user_id, actor.role)}
+    assert 75 <= done < 150
+    await database.close()
+
+
+async def test_a_prepared_statement_serves_everybody_by_their_own_rights(single, clean_database):
+    async with single.transaction(SERVICE) as session:
+        ann, bob = [await make_user(session) for _ in range(2)]
+    asked = "SELECT id FROM app.users ORDER BY id"
+    # More often than PostgreSQL plans anew before it keeps a plan for everybody.
+    for _ in range(8):
+        assert {row["id"] for row in await single.fetch(SERVICE, asked)} == {ann, bob}
+        assert [row["id"] for row in await single.fetch(member(ann), asked)] == [ann]
+        assert [row["id"] for row in await single.fetch(member(bob), asked)] == [bob]
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await single.fetch(ANON, asked)
+
+
+async def test_without_its_begin_a_statement_runs_as_nobody(single):
+    """As it would be if somebody asked for AUTOCOMMIT, which begins nothing that could say who acts."""
+    engine = single._engine.execution_options(isolation_level="AUTOCOMMIT")
+    info = {"leadfuel.settings": single._settings_of(SERVICE, None)}
+    async with single._session(bind=engine, info=info) as session:
+        with pytest.raises(DBAPIError, match="permission denied"):
+            await session.execute(text("SELECT * FROM app.users"))
+    async with single.transaction(ANON) as session:
+        assert await who(session) == ("anon", None, "anon")
+
+
+async def test_a_snapshot_begins_as_its_actor_too(single):
+    user = UserId(uuid4())
+    async with single.transaction(member(user), read_only=True, snapshot=True) as session:
+        assert await who(session) == ("authenticated", user, "authenticated")
+        assert await session.scalar(text("SHOW transaction_isolation")) == "repeatable read"
 
 
 async def test_a_slow_statement_of_a_member_is_ended_and_of_the_service_is_not(database_url):
