@@ -54,10 +54,13 @@ class Plan:
 
 # Where the addresses of those are who have none: it cannot exist (RFC 2606).
 NOWHERE: Final = "users.invalid"
+# Of a row of app.users.
+SEARCH_DEPTH: Final = (
+    "(SELECT CAST(p.features -> 'limits' ->> 'search_depth' AS integer) FROM app.plans AS p"
+    " WHERE p.id = plan_id)"
+)
 _COLUMNS = (
-    "id, email::text AS email, role, plan_id, credit_balance, disabled_at,"
-    " (SELECT CAST(p.features -> 'limits' ->> 'search_depth' AS integer) FROM app.plans AS p"
-    " WHERE p.id = plan_id) AS search_depth"
+    f"id, email::text AS email, role, plan_id, credit_balance, disabled_at, {SEARCH_DEPTH} AS search_depth"
 )
 # For `Database.fetch` as a member: who that is, and whether they may still act.
 SELECT_ME: Final = f"SELECT {_COLUMNS}, auth.standing() AS standing FROM app.users WHERE id = auth.uid()"  # noqa: S608

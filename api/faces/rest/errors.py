@@ -183,6 +183,16 @@ def no_aggregates() -> Refused:
     return Refused(400, "PGRST123", "Use of aggregate functions is not allowed")
 
 
+class BeyondPlan(Refused):
+    """A page that reaches further than the plan shows; `depth` is how many records it does show."""
+
+    def __init__(self, depth: int) -> None:
+        # The status and code that the database itself gives for what a plan does not allow.
+        message = f"The plan shows the first {depth:,} records of a query."
+        super().__init__(402, "PT402", message, hint="Narrow it down by filters.")
+        self.depth = depth
+
+
 def too_many_affected(rows: int) -> Refused:
     return Refused(
         400,

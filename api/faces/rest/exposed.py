@@ -24,5 +24,8 @@ RELATIONS: Final = (
 )
 FUNCTIONS: Final = ("my_list_invitations", "list_people", "leave_list", "hand_over_list")
 
+# What searches are over: how far they are paged is the plan's to say (`limits.search_depth`).
+PAGED_BY_PLAN: Final = frozenset({"contacts", "organizations", "employment_history"})
+
 # The same for everybody who may read them at all, and changed by migrations and imports alone.
 CACHEABLE: Final = frozenset({"plans", "vocabulary_terms"})

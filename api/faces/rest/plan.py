@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from api.faces.rest import errors
+from api.faces.rest import errors, exposed
 from api.faces.rest.catalogue import Catalogue, ColumnOf, Relation, Relationship
 from api.faces.rest.query import Query
 from api.faces.rest.syntax import (
@@ -48,6 +48,8 @@ class Node:
     limit: int
     offset: int
     children: "tuple[Child, ...]"
+    # Whether the plan of who asks says how far this is paged.
+    is_bounded: bool = False
 
     def column(self, field: Field) -> ColumnOf:
         """The column of a field; PostgreSQL's own error when there is none."""
@@ -79,10 +81,26 @@ class Child:
     orders_parent: tuple[Field, ...] = ()
 
 
-def plan(catalogue: Catalogue, relation: Relation, query: Query, *, max_rows: int) -> Node:
-    """The tree of a query whose top is `relation`; raises `Refused`."""
-    asked = _Asked(query, max_rows)
-    return asked.node(catalogue, relation, relation.name, query.selected, ())
+def plan(
+    catalogue: Catalogue, relation: Relation, query: Query, *, max_rows: int, depth: int | None = None
+) -> Node:
+    """The tree of a query whose top is `relation`; raises `Refused`.
+
+    With `depth`, no page of what searches are over reaches further.
+    """
+    asked = _Asked(query, max_rows, depth)
+    return asked.node(catalogue, relation, relation.name, query.selected, (), way=None)
+
+
+def reach(node: Node, rows: int) -> int:
+    """How far an answer goes into what the plan bounds: by the `rows` of its top, by all it may embed."""
+    here = node.offset + rows if node.is_bounded and rows else 0
+    return max([here, *(reach(child.node, child.node.limit) for child in node.children)])
+
+
+def is_bounded(node: Node) -> bool:
+    """Whether the plan bounds anything in the tree."""
+    return node.is_bounded or any(is_bounded(child.node) for child in node.children)
 
 
 # The way to an embedded relation, each step by its place among what is selected.
@@ -92,7 +110,7 @@ _Places = tuple[int, ...]
 class _Asked:
     """A query's parts by the places of the relations they belong to."""
 
-    def __init__(self, query: Query, max_rows: int) -> None:
+    def __init__(self, query: Query, max_rows: int, depth: int | None) -> None:
         self._conditions: dict[_Places, tuple[Condition, ...]] = {}
         self._orders: dict[_Places, tuple[Order, ...]] = {}
         for path, conditions in query.conditions.items():
@@ -103,32 +121,58 @@ class _Asked:
         self._limits = {_places(query.selected, path): limit for path, limit in query.limits.items()}
         self._offsets = {_places(query.selected, path): offset for path, offset in query.offsets.items()}
         self._max_rows = max_rows
+        self._depth = depth
 
     def node(
-        self, catalogue: Catalogue, relation: Relation, alias: str, selected: Selected, places: _Places
+        self,
+        catalogue: Catalogue,
+        relation: Relation,
+        alias: str,
+        selected: Selected,
+        places: _Places,
+        *,
+        way: Relationship | None,
     ) -> Node:
         children = []
         for place, embed in enumerate(selected):
             if not isinstance(embed, Embed):
                 continue
-            way = find_way(relation, embed)
-            target = catalogue.relations[way.target]
+            step = find_way(relation, embed)
+            target = catalogue.relations[step.target]
             inner_alias = f"{target.name}_{len(places) + 1}"
-            node = self.node(catalogue, target, inner_alias, embed.selected, (*places, place))
-            children.append(Child(embed, way, node))
+            node = self.node(catalogue, target, inner_alias, embed.selected, (*places, place), way=step)
+            children.append(Child(embed, step, node))
+        bounded, offset = _is_bounded(relation, way), self._offsets.get(places, 0)
         made = Node(
             relation=relation,
             alias=alias,
             selected=selected,
             conditions=self._conditions.get(places, ()),
             orders=self._orders.get(places, ()),
-            limit=min(self._limits.get(places, self._max_rows), self._max_rows),
-            offset=self._offsets.get(places, 0),
+            limit=self._limit(places, offset if bounded else None),
+            offset=offset,
             children=tuple(children),
+            is_bounded=bounded,
         )
         made = replace(made, children=tuple(_with_orders(made, child) for child in made.children))
         _check(made)
         return made
+
+    def _limit(self, places: _Places, offset: int | None) -> int:
+        """How many rows there may be; `offset` is where they begin, if the plan says how far they go."""
+        limit = min(self._limits.get(places, self._max_rows), self._max_rows)
+        if offset is None or self._depth is None:
+            return limit
+        if offset >= self._depth:
+            raise errors.BeyondPlan(self._depth)
+        return min(limit, self._depth - offset)
+
+
+def _is_bounded(relation: Relation, way: Relationship | None) -> bool:
+    """What somebody keeps in a list or has unlocked is theirs to page to the end, whatever it consists of."""
+    if relation.name not in exposed.PAGED_BY_PLAN or way is None:
+        return relation.name in exposed.PAGED_BY_PLAN
+    return way.junction is None and not way.is_to_one and way.origin in exposed.PAGED_BY_PLAN
 
 
 def _places(selected: Selected, path: EmbedPath) -> _Places:

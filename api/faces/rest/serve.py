@@ -1,7 +1,7 @@
 """The face itself: an ASGI app below `/rest/v1` that takes a request through the steps to its answer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,7 +23,7 @@ from api.faces.rest.catalogue import Catalogue, Relation
 from api.faces.rest.errors import Refused
 from api.faces.rest.fragments import Parameters
 from api.faces.rest.payload import Payload, read_arguments, read_payload
-from api.faces.rest.plan import Node, plan
+from api.faces.rest.plan import Node, plan, reach
 from api.faces.rest.query import Query, read_query
 from api.faces.rest.ranges import Extent, with_range
 from api.faces.rest.reads import labels
@@ -251,12 +251,14 @@ class _Question:
     role: Role
     head_only: bool
     max_rows: int
+    # How far the plan of who asks lets this be paged, once it is known that it would be paged further.
+    depth: int | None = None
 
 
 def _statement_of(question: _Question) -> tuple[Node, Statement, str]:
     query = with_range(read_query(question.raw, is_call=False), question.range)
     relation = question.catalogue.relations[question.relation]
-    node = plan(question.catalogue, relation, query, max_rows=question.max_rows)
+    node = plan(question.catalogue, relation, query, max_rows=question.max_rows, depth=question.depth)
     statement = statements.read(
         node,
         question.asking,
@@ -284,20 +286,32 @@ async def _read(call: _Call, relation: Relation, raw: bytes, asking: Asking) -> 
         head_only=head_only,
         max_rows=call.max_rows,
     )
-    find = _remembered_statement if len(raw) <= REMEMBERED_BYTES else _statement_of
+    try:
+        answer, node = await _asked(call, question)
+    except errors.BeyondPlan as beyond:
+        # Hardly ever: what the plan shows of this page is asked for anew, or there is nothing of it.
+        answer, node = await _asked(call, replace(question, depth=beyond.depth))
+    if relation.name in exposed.CACHEABLE and not node.children:
+        return answers.with_tag(answer, call.request.headers.get("if-none-match"))
+    return answer
+
+
+async def _asked(call: _Call, question: _Question) -> tuple[Answer, Node]:
+    """The answer to a reading question; raises `BeyondPlan` where it would show more than the plan does."""
+    find = _remembered_statement if len(question.raw) <= REMEMBERED_BYTES else _statement_of
     node, statement, location = find(question)
+    asking, head_only = question.asking, question.head_only
 
     def settle(row: asyncpg.Record, planned: int | None) -> Answer:
+        if row["depth"] is not None and reach(node, row["page"]) > row["depth"]:
+            raise errors.BeyondPlan(row["depth"])
         extent = Extent(node.offset, row["page"], _total(row["total"], planned))
         extent.check()
         _check_singular(asking, row["page"])
         body = _written(asking, node, row["body"] or "")
         return answers.rows(asking, extent, body, location=location, head_only=head_only)
 
-    answer = await call.run(statement, asking, settle, read_only=True)
-    if relation.name in exposed.CACHEABLE and not node.children:
-        return answers.with_tag(answer, call.request.headers.get("if-none-match"))
-    return answer
+    return await call.run(statement, asking, settle, read_only=True), node
 
 
 def _total(counted: int | None, planned: int | None) -> int | None:

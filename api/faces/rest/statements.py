@@ -8,7 +8,7 @@ from api.faces.rest.asking import Asking
 from api.faces.rest.catalogue import Function
 from api.faces.rest.fragments import Parameters, quoted
 from api.faces.rest.payload import Payload
-from api.faces.rest.plan import Node
+from api.faces.rest.plan import Node, is_bounded
 from api.faces.rest.reads import Writer, csv_body, json_body, number_sql, page_of, rows_sql
 from api.faces.rest.syntax import Compare, Field, Filter
 from api.faces.rest.writes import (
@@ -23,11 +23,14 @@ from api.faces.rest.writes import (
     update_sql,
 )
 from db.sessions import Actor
+from domain.accounts import SEARCH_DEPTH
 
 # Whether the person whose statement this is may still act: read by the statement itself, since a look before
 # it would cost a transaction of its own. Nobody else has an account or a session that could be over.
 _STANDING: Final = "(SELECT auth.standing()) AS standing"
 _ALWAYS: Final = "'good' AS standing"
+# How far the plan of that person shows what searches are over; NULL is to the end.
+_DEPTH: Final = f"(SELECT {SEARCH_DEPTH} FROM app.users WHERE id = auth.uid()) AS depth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ def read(node: Node, asking: Asking, actor: Actor, *, head_only: bool, max_rows:
     rows = page_of(number_sql(node, writer), node, writer) if head_only else rows_sql(node, writer)
     body = "NULL::text" if head_only else _body(asking)
     total = _total(node, asking, writer, max_rows=max_rows)
-    outputs = f"count(*) AS page, {body} AS body, {total} AS total, {standing_sql(actor)}"
+    asks_depth = actor.role == "authenticated" and is_bounded(node)
+    depth = _DEPTH if asks_depth else "NULL::integer AS depth"
+    outputs = f"count(*) AS page, {body} AS body, {total} AS total, {depth}, {standing_sql(actor)}"
     sql = f"SELECT {outputs} FROM ({rows}) AS _row"
     planned = _planned(node) if asking.preferences.count in ("planned", "estimated") else Statement("", [])
     return Statement(sql, writer.parameters.values, planned.sql, planned.values)
