@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.fixtures.mail",
     "tests.fixtures.node",
     "tests.fixtures.receiver",
+    "tests.cloud.localstripe",
 ]

@@ -1,4 +1,6 @@
-"""The gateway's contract, against every Stripe there is here: our stand-in by HTTP, and its own test mode."""
+"""The gateway's contract, against every Stripe there is here: our stand-in by HTTP, its own test mode, and
+localstripe for the cases that it can play.
+"""
 
 import os
 from datetime import timedelta
@@ -16,6 +18,7 @@ from tests.cloud.process import stripe_process
 from tests.domain.billing.conftest import STRIPE_TEST_KEY
 
 CLOUDS = ["stand-in", *(["stripe"] if STRIPE_TEST_KEY in os.environ else [])]
+everywhere = pytest.mark.parametrize("cloud", [*CLOUDS, "localstripe"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,8 @@ def _settings(url="", key="sk_test_x"):
 async def cloud(request, stand_in):
     if request.param == "stripe":
         settings = _settings(key=os.environ[STRIPE_TEST_KEY])
+    elif request.param == "localstripe":
+        settings = _settings(request.getfixturevalue("localstripe").url)
     else:
         settings = _settings(stand_in.url)
     async with open_cloud(settings) as opened:
@@ -87,9 +92,9 @@ async def test_a_session_can_be_read_as_it_was_made(cloud):
     assert found.metadata == {"leadfuel": "x"}
 
 
+@everywhere
 async def test_what_is_not_there_is_missing(cloud):
     for question in (
-        cloud.session("cs_test_none"),
         cloud.subscription("sub_none"),
         cloud.invoice("in_none"),
         cloud.charge("ch_none"),
@@ -101,12 +106,32 @@ async def test_what_is_not_there_is_missing(cloud):
             await question
 
 
-async def test_events_come_the_newest_first_over_all_pages(cloud):
-    price, _ = await _price(cloud)
+async def test_a_session_that_is_not_there_is_missing(cloud):
+    with pytest.raises(Missing):
+        await cloud.session("cs_test_none")
+
+
+@everywhere
+async def test_events_are_listed_over_all_pages_each_once(cloud):
+    gone = {(await _forgotten(cloud)) for _ in range(6)}
+    found = [event async for event in cloud.events(clock.now() - timedelta(hours=1))]
+    told = [event["data"]["object"]["id"] for event in found if event["type"] == "customer.deleted"]
+    assert len(told) == len(set(told))
+    assert gone <= set(told)
+
+
+async def test_events_come_the_newest_first(cloud):
+    await _forgotten(cloud)
     found = [event async for event in cloud.events(clock.now() - timedelta(hours=1))]
     times = [event["created"] for event in found]
     assert times == sorted(times, reverse=True)
-    assert price["id"]
+
+
+async def _forgotten(cloud):
+    """The id of a customer that was made and deleted."""
+    made = await cloud.make_customer({"email": "a@example.com"}, key=uuid4().hex)
+    await cloud.delete_customer(made["id"])
+    return made["id"]
 
 
 async def test_what_was_made_within_a_time_is_listed_over_all_pages(cloud, subscription):
@@ -172,6 +197,7 @@ async def test_a_subscription_that_is_ended_stays_so_and_is_ended_once(cloud, su
         await cloud.end_subscription(subscription)
 
 
+@everywhere
 async def test_a_customer_is_deleted_once(cloud):
     made = await cloud.make_customer({"email": "a@example.com"}, key=uuid4().hex)
     await cloud.delete_customer(made["id"])
