@@ -90,6 +90,15 @@ credit_ledger = Table(
     UniqueConstraint("user_id", "kind", "reference", name="credit_ledger_entry_key"),
 )
 Index("credit_ledger_user_id_idx", credit_ledger.c.user_id, credit_ledger.c.id)
+Index("credit_ledger_created_at_idx", credit_ledger.c.user_id, credit_ledger.c.created_at)
+for _name in ("contact_id", "action"):
+    Index(
+        f"credit_ledger_{_name}_idx",
+        credit_ledger.c.user_id,
+        credit_ledger.c[_name],
+        credit_ledger.c.id,
+        postgresql_where=text(f"{_name} IS NOT NULL"),
+    )
 
 Index(
     "credit_ledger_actor_id_idx",
