@@ -11,14 +11,14 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 
-from benchmarks.finder import listed
-from benchmarks.market import market
+from benchmarks.market import Firm, firms
 from core.settings import Settings, StackSettings
 from db import migrate
 from db.sessions import Database
@@ -30,6 +30,7 @@ from embedded import stack as stacks
 
 HOME: Final = Path(".leadfuel") / "benchmark-learning"
 _SIZES: Final = (5, 12, 25, 38)
+_COMPANIES: Final = ("id", "name", "name_key", "name_sort", "domain", "country")
 _PEOPLE: Final = (
     "id",
     "organization_id",
@@ -43,33 +44,19 @@ _PEOPLE: Final = (
 
 async def fill(connection: asyncpg.Connection, addresses: int) -> int:
     """Put so many known addresses into the catalogue; the number of companies."""
-    companies = [
-        listed(firm) for firm in market(3, addresses * len(_SIZES) // sum(_SIZES), _SIZES, unlisted=0)
-    ]
+    number = addresses * len(_SIZES) // sum(_SIZES)
     # A replica fires no triggers, and indexes are quicker made afterwards; learning needs this one alone.
     await connection.execute("SET session_replication_role = replica")
     made = await connection.fetchval("SELECT indexdef FROM pg_indexes WHERE indexname = $1", _INDEX)
     for name in await connection.fetch(_DROPPED):
         await connection.execute(f"DROP INDEX {name[0]}")
     await connection.copy_records_to_table(
-        "organizations",
-        records=[
-            (
-                place,
-                f"Company {place}",
-                f"company {place}",
-                f"company {place}",
-                f"c{place}-bench.com",
-                one.country,
-            )
-            for place, one in enumerate(companies, start=1)
-        ],
-        columns=("id", "name", "name_key", "name_sort", "domain", "country"),
+        "organizations", records=_organizations(number), columns=_COMPANIES
     )
-    await connection.copy_records_to_table("contacts", records=_people(companies), columns=_PEOPLE)
+    await connection.copy_records_to_table("contacts", records=_people(number), columns=_PEOPLE)
     await connection.execute(made)
     await connection.execute("VACUUM (ANALYZE) contacts, organizations")
-    return len(companies)
+    return number
 
 
 _INDEX: Final = "contacts_of_organization_idx"
@@ -80,14 +67,24 @@ _DROPPED: Final = """
 """
 
 
-def _people(companies: Sequence[Company]) -> Iterator[tuple[Any, ...]]:
+def _firms(number: int) -> Iterator[tuple[int, Firm]]:
+    return enumerate(firms(3, number, _SIZES, unlisted=0), start=1)
+
+
+def _organizations(number: int) -> Iterator[tuple[Any, ...]]:
+    for place, firm in _firms(number):
+        name = f"company {place}"
+        yield place, name.title(), name, name, f"c{place}-bench.com", firm.country
+
+
+def _people(number: int) -> Iterator[tuple[Any, ...]]:
     at = datetime(2026, 6, 1, tzinfo=UTC)
-    number = 0
-    for place, company in enumerate(companies, start=1):
-        for sample in company.samples:
-            number += 1
-            email = f"{sample.local}@c{place}-bench.com"
-            yield number, place, sample.name.first, sample.name.last, email, "valid", at
+    ids = count(1)
+    for place, firm in _firms(number):
+        for person in firm.people:
+            email = f"{person.listed}@c{place}-bench.com"
+            seen = at - timedelta(days=365 * person.years)
+            yield next(ids), place, person.first, person.last, email, "valid", seen
 
 
 async def measure(settings: Settings, admin_url: str, addresses: int) -> dict[str, Any]:

@@ -98,15 +98,18 @@ def letters(text: str, *, written_out: bool) -> str:
     return "".join(c for c in plain if "a" <= c <= "z" or c in " -")
 
 
-def market(
-    seed: int,
-    companies: int,
-    sizes: Sequence[int] = (1, 1, 2, 2, 3, 4, 5, 7, 9, 12),
-    unlisted: int = _UNLISTED,
-) -> list[Firm]:
-    """Companies with habits of their own; each of `sizes`, the number of listed people, as likely."""
+_SIZES: Final = (1, 1, 2, 2, 3, 4, 5, 7, 9, 12)
+
+
+def market(seed: int, companies: int) -> list[Firm]:
+    """Companies with habits of their own, a few people of each listed."""
+    return list(firms(seed, companies, _SIZES, unlisted=_UNLISTED))
+
+
+def firms(seed: int, companies: int, sizes: Sequence[int], *, unlisted: int) -> Iterator[Firm]:
+    """One company after the other, the same for the same seed; each of `sizes`, those listed, as likely."""
     draw = random.Random(seed)
-    return [_firm(draw, draw.choice(sizes), unlisted) for _ in range(companies)]
+    return (_firm(draw, draw.choice(sizes), unlisted) for _ in range(companies))
 
 
 def _firm(draw: random.Random, size: int, unlisted: int) -> Firm:

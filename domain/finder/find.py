@@ -97,6 +97,7 @@ async def _verified(
     """Ask for the likeliest until one is confirmed or nothing more can be learned."""
     tried: list[Tried] = []
     refuted = 0.0
+    doubtful: Verdict | None = None
     for candidate in ranked[:MAX_VERIFIED]:
         email = f"{candidate.local}@{case.domain}"
         # What the refused ones had is shared by the others.
@@ -110,13 +111,18 @@ async def _verified(
                 return replace(now, reasons=(f"{case.domain} takes no mail ({verdict.sub_status}).",))
             refuted += candidate.belief
             continue
+        if verdict.sub_status == "soft_unknown_user":
+            # It may be meant for good: the next one is asked, and this one again when that was in vain.
+            refuted += candidate.belief
+            doubtful = doubtful or verdict
+            continue
         if verdict.is_reachable == "safe" or verdict.sub_status == "role_account":
             return _found(now, case, candidate, max(sure, _CONFIRMED), "valid", "The mail server knows it.")
         if verdict.status == "accept_all":
             return _weighed(now, case, candidate, min(sure, _CATCH_ALL_CAP), "accept_all", "takes every name")
         why = f"could not be asked ({verdict.sub_status or verdict.is_reachable})"
         return _weighed(now, case, candidate, min(sure, _UNVERIFIED_CAP), "unknown", why)
-    last = replace(base, tried=tuple(tried))
+    last = replace(base, tried=tuple(tried), verification=doubtful)
     return replace(last, reasons=(f"The mail server refused the {len(tried)} likeliest addresses.",))
 
 

@@ -63,6 +63,21 @@ async def test_a_greylist_is_waited_for_and_no_guess_is_told_meanwhile(office, l
     assert await office.books_agree()
 
 
+async def test_users_unknown_for_now_are_asked_for_again_and_then_not_found_and_free(office, lab, fritz):
+    server = MailServer(other="450 4.1.1 User unknown")
+    await lab.domain("corp-lab.com", server)
+    before = await office.balance()
+    found = await office.look(contact_id=fritz)
+    assert (found.request.state, found.answer["status"]) == ("retrying", "searching")
+    for minutes in (7, 28, 89, 330):
+        await office.after(minutes=minutes)
+    [request] = await office.requests()
+    assert (request.state, request.attempts, request.credits) == ("done", 5, 0)
+    assert await office.one("SELECT status FROM email_finder_logs WHERE user_id = :me") == "not_found"
+    assert await office.balance() == before
+    assert await office.books_agree()
+
+
 async def test_a_block_of_ours_is_not_waited_for(office, lab, fritz):
     await lab.domain("corp-lab.com", MailServer(other="550 5.7.1 Client host blocked using Spamhaus"))
     found = await office.look(contact_id=fritz)

@@ -67,6 +67,18 @@ async def test_a_server_that_says_nothing_leaves_the_pattern_s_word(lab):
     assert "ip_blocked" in answer.reasons[1]
 
 
+async def test_a_user_unknown_for_now_is_no_answer_and_leads_to_the_next(lab):
+    server = MailServer({"flange": OK}, other="450 4.1.1 User unknown in local recipient table")
+    await lab.domain("corp-lab.com", server)
+    answer = await find(CASE, Model(), lab.validator().validate)
+    assert (answer.email, answer.email_status) == ("flange@corp-lab.com", "valid")
+    assert [tried.outcome for tried in answer.tried] == ["unknown", "safe"]
+    await lab.domain("soft-lab.com", MailServer(other="450 4.1.1 User unknown"))
+    nobody = await find(replace(CASE, domain="soft-lab.com"), Model(), lab.validator().validate)
+    assert (nobody.status, len(nobody.tried)) == ("not_found", 3)
+    assert nobody.verification.retry
+
+
 async def test_no_evidence_and_no_verification_is_no_answer(lab):
     assert (await find(BARE, Model())).status == "not_found"
     await lab.domain("corp-lab.com", MailServer(greeting="CLOSE"))
