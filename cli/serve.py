@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 import uvicorn
 
+from api.wire import BoundedHttp
 from cli import context
 from core.errors import LeadFuelError
 from core.settings import ApiSettings, Settings
@@ -60,7 +61,7 @@ def uvicorn_options(api: ApiSettings) -> dict[str, Any]:
         "host": api.host,
         "port": api.port,
         "workers": api.processes,
-        "http": "httptools",
+        "http": BoundedHttp,
         "ws": "none",
         "log_config": None,
         "access_log": False,  # api.edge writes its own line

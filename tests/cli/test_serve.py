@@ -1,6 +1,7 @@
 """`leadfuel serve` for real: several processes that share their limits, answer at once, and end well."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 from dataclasses import replace
@@ -59,6 +60,19 @@ async def test_several_processes_serve_one_limit_and_stop_gracefully(settings, t
             )
             assert big.status_code == 413
 
+            # So is a head without end, before it is kept and before anybody has said who they are.
+            for begins, goes_on, ends in (
+                (b"GET /v1/usage?", b"a" * 10_000, b""),
+                (b"GET /v1/usage HTTP/1.1\r\nX-A: ", b"a" * 10_000, b""),
+                (b"GET /v1/usage HTTP/1.1\r\n", b"X-A: " + b"a" * 9_993 + b"\r\n", b""),
+                (b"GET /v1/usage HTTP/1.1\r\n", (b"X-A: " + b"a" * 93 + b"\r\n") * 1_200, b"\r\n"),
+            ):
+                said, sent = await _poured(port, begins, goes_on, ends)
+                assert said.startswith(b"HTTP/1.1 400"), (begins, said)
+                assert sent < 5_000_000
+            large = {"X-A": "a" * 20_000}
+            assert (await client.get("/health/live", headers=large)).status_code == 200
+
         # A process that dies is replaced.
         killed = server.children()[0]
         killed.kill()
@@ -86,6 +100,21 @@ async def test_several_processes_serve_one_limit_and_stop_gracefully(settings, t
     text = log.read_text()
     assert "Traceback" not in text
     assert token not in text
+
+
+async def _poured(port: int, begins: bytes, goes_on: bytes, ends: bytes) -> tuple[bytes, int]:
+    """What is answered to a request whose middle comes again and again, and how much was taken of it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(begins)
+    sent, answer = 0, asyncio.create_task(reader.read(1_000))
+    with contextlib.suppress(ConnectionError):
+        while not answer.done() and sent < 20_000_000:
+            writer.write(goes_on + ends)
+            sent += len(goes_on)
+            await writer.drain()
+            await asyncio.sleep(0.001)
+    writer.close()
+    return await asyncio.wait_for(answer, 10), sent
 
 
 async def _until_two_work(server: Server, *, without: int = 0) -> None:

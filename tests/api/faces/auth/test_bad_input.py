@@ -1,6 +1,7 @@
 """What nobody should send: 4xx at once in the face's own shape, and never a 5xx."""
 
 import json
+from itertools import product
 
 import pytest
 
@@ -101,19 +102,33 @@ async def test_an_error_tells_nothing_of_the_inside(face, monkeypatch):
 
 async def test_a_page_elsewhere_may_send_what_the_clients_send(open_face):
     async with open_face(cors_origins="https://front.example") as face:
-        sent = "authorization,apikey,content-type,x-client-info,x-supabase-api-version,prefer,accept-profile"
-        headers = {
-            "Origin": "https://front.example",
-            "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": sent,
-        }
-        answer = await face("OPTIONS", "/signup", headers=headers)
-        assert answer.status_code < 300
-        allowed = {name.strip().lower() for name in answer.headers["access-control-allow-headers"].split(",")}
-        assert set(sent.split(",")) <= allowed
-        answer = await face("GET", "/settings", headers={"Origin": "https://front.example"})
-        exposed = answer.headers["access-control-expose-headers"].lower()
-        assert "x-supabase-api-version" in exposed
-        assert "content-range" in exposed
+        sent = (
+            "authorization,apikey,content-type,accept,accept-profile,content-profile,prefer,range,range-unit,"
+            "x-client-info,x-supabase-api-version,x-retry-count,x-region,x-upsert,cache-control"
+        )
+        headers = {"Origin": "https://front.example", "Access-Control-Request-Headers": sent}
+        paths = (
+            "/auth/v1/signup",
+            "/rest/v1/lists",
+            "/functions/v1/share-list",
+            "/storage/v1/object/sign/e/x",
+        )
+        for path, method in product(paths, ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")):
+            answer = await face.http.options(
+                path, headers=headers | {"Access-Control-Request-Method": method}
+            )
+            assert answer.status_code < 300, (path, method)
+            assert set(sent.split(",")) <= _names(answer, "access-control-allow-headers")
+            assert method.lower() in _names(answer, "access-control-allow-methods")
+        for path in ("/auth/v1/settings", "/rest/v1/plans?select=id"):
+            answer = await face.http.get(path, headers={"Origin": "https://front.example"})
+            assert {
+                "content-range", "content-location", "location", "range-unit", "preference-applied",
+                "x-supabase-api-version", "x-sb-error-code", "x-relay-error",
+            } <= _names(answer, "access-control-expose-headers")  # fmt: skip
         answer = await face("GET", "/settings", headers={"Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in answer.headers
+
+
+def _names(answer, header):
+    return {name.strip().lower() for name in answer.headers[header].split(",")}
