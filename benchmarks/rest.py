@@ -1,6 +1,6 @@
 """`/rest/v1` against the same SQL by bare asyncpg as the same role: what the face costs.
 
-    python -m benchmarks.rest [--contacts 100000] [--write]
+    python -m benchmarks.rest [--contacts 100000] [--rounds 1000] [--seconds 6] [--write]
 
 Services of its own (no OpenSearch), a catalogue made by SQL, `leadfuel serve` with two processes. Both sides
 ask in turns over one kept connection; then each alone over eight, for requests a second. The bare side begins
@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -43,8 +44,6 @@ HOME: Final = ROOT / ".leadfuel" / "bench-rest"
 RESULTS: Final = Path(__file__).parent / "results" / "rest.md"
 DATABASE: Final = "bench_rest"
 CONNECTIONS: Final = 8
-ROUNDS: Final = 1_000
-SECONDS: Final = 6.0
 GOAL: Final = 2.0
 
 # name -> query, and how its total is counted
@@ -56,15 +55,15 @@ QUESTIONS: Final[dict[str, tuple[str, Any]]] = {
     ),
     "a filtered count": ("select=id&seniority=eq.vp&country=eq.DE&limit=1", "exact"),
 }
-_HEAD: Final = f"""# `/rest/v1` against bare SQL
+_HEAD: Final = """# `/rest/v1` against bare SQL
 
 Made by `python -m benchmarks.rest --write`.
 
-- {{now}} UTC, revision {{revision}}
-- {{cores}} cores shared by client, API (2 processes) and PostgreSQL; load average {{load}}
-- {{contacts}} contacts, {{organizations}} organizations
-- Times in ms over one kept connection each, in turns, {ROUNDS:,} times. Answers a second over {CONNECTIONS}
-  connections, each side alone for {SECONDS:.0f} s.
+- {now} UTC, revision {revision}
+- {cores} cores shared by client, API (2 processes) and PostgreSQL; load average {load}
+- {contacts} contacts, {organizations} organizations
+- Times in ms over one kept connection each, in turns, {rounds} times. Answers a second over {connections}
+  connections, each side alone for {seconds} s.
 - Bare is the very statement that the face sends, by asyncpg as the same role with the same claims and limits,
   in a transaction of its own.
 
@@ -90,7 +89,15 @@ _FILL: Final = (
 )
 
 
-async def measure(environ: dict[str, str]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How often each side is asked in turns, and for how long alone."""
+
+    rounds: int
+    seconds: float
+
+
+async def measure(environ: dict[str, str], effort: Effort) -> list[str]:
     settings = Settings.from_env(environ)
     user_id, token = await token_of(settings, "bench@example.com")
     database = Database(settings.database)
@@ -105,7 +112,9 @@ async def measure(environ: dict[str, str]) -> list[str]:
     with served(environ) as url:
         await until_it_answers(url)
         for name, (query, count) in QUESTIONS.items():
-            lines.append(await _compared(settings, url, token, user_id, catalogue, name, query, count))
+            lines.append(
+                await _compared(settings, url, token, user_id, catalogue, name, query, count, effort=effort)
+            )
             print(lines[-1])
     return lines
 
@@ -119,6 +128,8 @@ async def _compared(
     name: str,
     query: str,
     count: Any,
+    *,
+    effort: Effort,
 ) -> str:
     asking = Asking("array", "application/json", strips_nulls=False, preferences=Preferences(count=count))
     node = plan(
@@ -144,19 +155,19 @@ async def _compared(
                     raise BenchmarkFailed(f"The API answered {answer.status}: {body[:300]!r}")
 
         one = await pool.acquire()
-        for _ in range(200):
+        for _ in range(effort.rounds // 5):
             await over_http(None)
             await bare(one)
         times: tuple[list[float], list[float]] = ([], [])
-        for _ in range(ROUNDS):
+        for _ in range(effort.rounds):
             for side, ask in enumerate((over_http, bare)):
                 started = time.perf_counter()
                 await ask(one)
                 times[side].append((time.perf_counter() - started) * 1_000)
         await pool.release(one)
-        http_rate = await _rate(over_http, [None] * CONNECTIONS)
+        http_rate = await _rate(over_http, [None] * CONNECTIONS, seconds=effort.seconds)
         connections = [await pool.acquire() for _ in range(CONNECTIONS)]
-        bare_rate = await _rate(bare, connections)
+        bare_rate = await _rate(bare, connections, seconds=effort.seconds)
         for connection in connections:
             await pool.release(connection)
     http, direct = times
@@ -168,10 +179,10 @@ async def _compared(
     )
 
 
-async def _rate(ask: Callable[[Any], Awaitable[None]], askers: list[Any]) -> float:
+async def _rate(ask: Callable[[Any], Awaitable[None]], askers: list[Any], *, seconds: float) -> float:
     """Answers a second, all askers at once."""
     done = 0
-    deadline = time.perf_counter() + SECONDS
+    deadline = time.perf_counter() + seconds
 
     async def go_on(asker: Any) -> None:
         nonlocal done
@@ -263,12 +274,14 @@ async def prepare(contacts: int) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--contacts", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=1_000, help="times that both sides are asked in turns")
+    parser.add_argument("--seconds", type=float, default=6.0, help="that each side is asked alone")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
     arguments = parser.parse_args()
     before = os.getloadavg()[0]
     try:
         environ = asyncio.run(prepare(arguments.contacts))
-        lines = asyncio.run(measure(environ))
+        lines = asyncio.run(measure(environ, Effort(arguments.rounds, arguments.seconds)))
     finally:
         stacks.down(HOME, report=print)
     revision = subprocess.run(
@@ -282,6 +295,9 @@ def main() -> None:
         load=f"{before:.1f} before, {after:.1f} after",
         contacts=f"{arguments.contacts:,}",
         organizations=f"{arguments.contacts // 10:,}",
+        rounds=f"{arguments.rounds:,}",
+        seconds=f"{arguments.seconds:.0f}",
+        connections=CONNECTIONS,
     ) + "".join(f"{line}\n" for line in lines)
     print(text)
     if arguments.write:
