@@ -89,15 +89,16 @@ def inbox() -> None:
 @inbox.command(name="list")
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="Events shown.")
+@click.option("--cursor", help="Go on where a list has ended; it says how.")
 @as_json_option
-def list_(*, state: events.State | None, limit: int, as_json: bool) -> None:
+def list_(*, state: events.State | None, limit: int, cursor: str | None, as_json: bool) -> None:
     """List events, the latest first, and how many there are."""
 
     async def look(
         session: AsyncSession,
     ) -> tuple[events.Page, list[tuple[str, events.State, int]], int]:
         return (
-            await events.page(session, state=state, limit=limit),
+            await events.page(session, state=state, limit=limit, cursor=cursor),
             await events.counts(session),
             await events.refusals(session),
         )
@@ -108,6 +109,7 @@ def list_(*, state: events.State | None, limit: int, as_json: bool) -> None:
             "events": [asdict(event) for event in page.events],
             "counts": [{"type": kind, "state": state_, "count": count} for kind, state_, count in counts],
             "refused": refused,
+            "cursor": page.cursor,
         }
         click.echo(json.dumps(told, default=str))
         return
@@ -116,6 +118,8 @@ def list_(*, state: events.State | None, limit: int, as_json: bool) -> None:
         at = f"{event.received_at:%Y-%m-%d %H:%M:%S}"
         table.add_row(at, event.id, event.type, event.state, str(event.attempts), event.reason or "")
     context.console().print(table)
+    if page.cursor:
+        click.echo(f"There are more: --cursor {page.cursor}")
     total = {state_: sum(n for _, each, n in counts if each == state_) for state_ in STATES}
     click.echo(", ".join(f"{number} {name}" for name, number in total.items()) + f"; {refused} refused.")
 

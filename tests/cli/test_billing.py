@@ -80,6 +80,22 @@ async def test_payments_are_compared_and_what_differs_is_an_exit_code(run_cli, d
     assert (await run_cli("reconcile", "--days", "0")).exit_code == 2
 
 
+async def test_the_inbox_is_paged_to_its_end(run_cli, db, billing):
+    async with db.transaction(SERVICE) as session:
+        for number in range(5):
+            await inbox.take_in(session, billing, EVENT | {"id": f"evt_{number}"})
+    found, more = [], []
+    while True:
+        page = json.loads((await run_cli("inbox", "list", "--limit", "2", "--json", *more)).output)
+        found += [event["id"] for event in page["events"]]
+        if page["cursor"] is None:
+            break
+        more = ["--cursor", page["cursor"]]
+    assert found == [f"evt_{number}" for number in (4, 3, 2, 1, 0)]
+    assert "There are more: --cursor " in (await run_cli("inbox", "list", "--limit", "2")).output
+    assert (await run_cli("inbox", "list", "--cursor", "nonsense")).exit_code == 1
+
+
 async def test_the_inbox_is_listed_shown_retried_and_emptied(run_cli, db, billing):
     async with db.transaction(SERVICE) as session:
         await inbox.take_in(session, billing, EVENT)

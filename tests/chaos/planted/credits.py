@@ -7,6 +7,7 @@ KEYS = "tests/api/test_idempotency.py"
 DELIVERIES = "tests/api/test_billing.py"
 PAYMENTS = "tests/domain/billing/test_payments.py"
 RETURNS = "tests/domain/billing/test_returns.py"
+COMPARING = "tests/domain/billing/test_comparing.py"
 LEDGER = "tests/domain/credits/test_movements.py"
 SETTLING = "tests/domain/credits/test_settling.py"
 MONTHS = "tests/domain/credits/test_months.py"
@@ -20,6 +21,7 @@ TESTS = (
     DELIVERIES,
     PAYMENTS,
     RETURNS,
+    COMPARING,
     LEDGER,
     SETTLING,
     MONTHS,
@@ -328,5 +330,47 @@ MUTANTS = (
         "            IF NEW.row_count > allowed THEN\n",
         "            IF false THEN\n",
         (f"{LIMITS}::test_the_database_holds_an_export_to_the_plan",),
+    ),
+    Mutant(
+        "compared: who has what they have not paid for spends it",
+        "domain/billing/comparing.py",
+        "            if each.is_too_much and each.user_id is not None:\n",
+        "            if False:\n",
+        (COMPARING,),
+    ),
+    Mutant(
+        "compared: who has paid for more than they have is stopped",
+        "domain/billing/comparing.py",
+        'return self.check == "not-paid" or self.here > self.there',
+        "return True",
+        (COMPARING,),
+    ),
+    Mutant(
+        "compared: a return that is on its way to us is a difference",
+        "domain/billing/comparing.py",
+        "kept != row.kept and not await _moves(cloud, charge)",
+        "kept != row.kept",
+        (COMPARING,),
+    ),
+    Mutant(
+        "compared: what was laid aside is told of every night",
+        "domain/billing/inbox.py",
+        "WHERE e.state IN ('done', 'ignored')",
+        "WHERE e.state <> 'waiting'",
+        (COMPARING,),
+    ),
+    Mutant(
+        "compared: a day that was begun is not begun again",
+        "domain/billing/comparing.py",
+        "    day = _midnight(last) if last else end - FIRST\n",
+        "    day = _midnight(last) + DAY if last else end - FIRST\n",
+        (COMPARING,),
+    ),
+    Mutant(
+        "compared: nobody asks Stripe for what was granted",
+        "domain/billing/comparing.py",
+        "            if grant.payment in seen:\n",
+        "            if True:\n",
+        (COMPARING,),
     ),
 )
