@@ -92,11 +92,19 @@ async def test_16_a_payment_the_buyer_has_to_confirm_is_written_of_once(shop_of_
     assert len(await shop.rows("SELECT 1 FROM app.outbox WHERE job = 'billing.letter'")) == 1
 
 
-async def test_a_subscription_that_rests_holds_no_plan_until_it_goes_on(shop_of_each_era):
+@pytest.mark.parametrize(
+    ("status", "kind", "plan"),
+    [
+        ("past_due", "updated", "team"),
+        ("unpaid", "updated", "free"),
+        ("paused", "paused", "free"),
+    ],
+)
+async def test_a_plan_holds_while_it_may_be_paid_and_again_when_it_is(shop_of_each_era, status, kind, plan):
     shop = shop_of_each_era
     sub = await shop.subscribed()
-    for status, kind, plan in (("paused", "paused", "free"), ("active", "resumed", "team")):
-        shop.store.get(sub)["status"] = status
-        shop.store.tell(f"customer.subscription.{kind}", shop.store.get(sub))
+    for now, told, expected in ((status, kind, plan), ("active", "resumed", "team")):
+        shop.store.get(sub)["status"] = now
+        shop.store.tell(f"customer.subscription.{told}", shop.store.get(sub))
         await shop.deliver()
-        assert await shop.plan() == plan
+        assert await shop.plan() == expected

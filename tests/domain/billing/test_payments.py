@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -251,6 +252,22 @@ async def test_a_coupon_for_a_pack_gives_all_of_it_without_a_charge(shop):
     await shop.deliver()
     assert await shop.balance() == PACK
     assert await shop.rows("SELECT amount_cents, stripe_charge_id FROM app.credit_purchases") == [(0, None)]
+
+
+async def test_tax_is_stripe_s_to_reckon_and_brings_no_credits(shop):
+    shop.settings = replace(shop.settings, billing=replace(shop.settings.billing, tax=True))
+    made = shop.store.get(await shop.order(pack="pack-100"))
+    assert made["asked"]["automatic_tax"] == {"enabled": True}
+    made["amount_total"] += 361
+    made["total_details"]["amount_tax"] = 361
+    shop.store.pay(made["id"])
+    await shop.deliver()
+    assert await shop.balance() == PACK
+    assert await shop.rows("SELECT amount_cents FROM app.credit_purchases") == [(2_261,)]
+    # The half of what was paid is the half of the credits.
+    shop.store.refund(shop.store.charge_of(made["id"]), 1_130)
+    await shop.deliver()
+    assert await shop.balance() == PACK // 2
 
 
 async def test_26_a_word_of_the_other_mode_is_parked_and_told(shop):
