@@ -23,6 +23,8 @@ NO_ORGANIZATION: Final = 0
 # Stands for "no upper end" where a record's interval is open.
 OPEN_END: Final = 2**31 - 1
 OPEN_END_MONEY: Final = 2**62
+# What a hit shows and nothing searches, and so nothing is explained by.
+UNSEARCHED: Final = ("shown", "organization_shown")
 # Kept apart in the arrays of terms of past positions, so that a match never spans two positions.
 POSITION_GAP: Final = 1_000
 

@@ -28,6 +28,7 @@ from search import stored
 from search.conditions import Criteria
 from search.criteria import OpenTerms
 from search.days import as_of
+from search.documents import UNSEARCHED
 from search.engine import Searcher
 from search.explain import Teller, grounds, teller
 from search.request import Entity
@@ -63,9 +64,8 @@ async def keep(
     def document(record: int) -> str | None:
         if record not in differences.entered:
             return None
-        # What is only shown explains nothing.
         found = seen.documents[seen.place[record]]
-        return orjson.dumps({name: value for name, value in found.items() if name != "shown"}).decode()
+        return orjson.dumps({name: value for name, value in found.items() if name not in UNSEARCHED}).decode()
 
     await session.execute(
         text(
