@@ -65,5 +65,21 @@ async def test_what_clients_add_to_a_call_is_passed_over(ann, bob, path):
     assert response.status_code == 200
 
 
+@pytest.mark.parametrize("name", [op.path.rpartition("/")[2] for op in OPERATIONS if op.is_function])
+async def test_a_function_needs_a_user_or_a_signature_and_a_clients_key_is_neither(api, ring, name):
+    keys = [await ring.client_key(role) for role in ("anon", "service_role")]
+    for path in PATHS:
+        for headers in ({}, *({"Authorization": f"Bearer {key}", "apikey": key} for key in keys)):
+            response = await api.post(f"{path}{name}", json={}, headers=headers)
+            # A webhook is known by its signature, where the installation sells anything at all.
+            assert response.status_code in ({400, 404} if name == "stripe-webhook" else {401}), response.text
+            assert isinstance(response.json()["error"], str)
+
+
+def test_the_functions_of_the_front_end_are_there():
+    wanted = {"email-finder", "validate-email", "share-list", "stripe-webhook"}
+    assert wanted <= {op.path.rpartition("/")[2] for op in OPERATIONS if op.is_function}
+
+
 def test_every_function_has_its_path_below_functions():
     assert all(op.is_function == op.path.startswith("/functions/v1/") for op in OPERATIONS)
