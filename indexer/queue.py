@@ -226,19 +226,27 @@ async def enqueue(
 
 
 async def forget(session: AsyncSession, entity: Entity) -> None:
-    """Delete the free rows of an entity without looking at them: a scan that begins later makes up for it."""
+    """Delete the free rows of an entity without looking at them: a scan that begins later makes up for it.
+
+    For the index, that is. Saved searches that are watched have still to hear of the changes.
+    """
     await session.execute(
         text(
             """
-            DELETE FROM search_dirty WHERE seq IN (
-                SELECT seq FROM search_dirty
-                WHERE entity = CAST(:letter AS "char")
-                  AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
-                FOR UPDATE SKIP LOCKED
+            WITH gone AS (
+                DELETE FROM search_dirty WHERE seq IN (
+                    SELECT seq FROM search_dirty
+                    WHERE entity = CAST(:letter AS "char")
+                      AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+                    FOR UPDATE SKIP LOCKED
+                ) RETURNING id
             )
+            INSERT INTO applied (entity, id, token)
+            SELECT DISTINCT CAST(:letter AS "char"), id, CAST(:token AS bigint) FROM gone
+            WHERE EXISTS (SELECT 1 FROM alert_position)
             """
         ),
-        {"letter": LETTERS[entity]},
+        {"letter": LETTERS[entity], "token": await draw_token(session)},
     )
 
 

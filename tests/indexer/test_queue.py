@@ -299,3 +299,19 @@ async def test_batches_that_are_delivered_twice_are_told_once(built, db):
     assert await execute(db, "SELECT id FROM applied ORDER BY id") == ids
     assert await queued(db) == 0
     await assert_equal(built)
+
+
+async def test_what_is_forgotten_for_a_scan_is_still_news_for_saved_searches(built, db):
+    first, second = await add_contacts(db, 2)
+    async with built.service() as session:
+        await queue.forget(session, "contacts")
+    # Nobody watches: nothing to tell.
+    assert await execute(db, "SELECT id FROM applied") == []
+    await execute(db, "INSERT INTO alert_position (name, position) VALUES ('applied', 0)")
+    async with built.service() as session:
+        await queue.enqueue(session, "contacts", [second, first, second])
+        await queue.enqueue(session, "organizations", [1])
+    async with built.service() as session:
+        await queue.forget(session, "contacts")
+    assert await execute(db, "SELECT id FROM applied ORDER BY id") == [first, second]
+    assert await execute(db, "SELECT count(*) FROM search_dirty WHERE entity = 'c'") == [0]
