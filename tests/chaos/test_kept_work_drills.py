@@ -286,6 +286,9 @@ async def test_a_rebuild_alerts_nobody(plant, drill, ann):
     assert await all_events(ann, made["id"]) == []
 
 
+EVERYBODY = {"search": {}, "columns": ["id", "full_name"]}
+
+
 async def over(ann, job_id):
     return (await ann("GET", f"/v1/jobs/{job_id}")).json()["status"] == "done"
 
@@ -323,11 +326,65 @@ async def test_a_list_is_filled_once(plant, drill, ann):
 async def test_an_export_is_whole(plant, drill, ann):
     await execute(plant.db, "DELETE FROM contacts")
     people = await add_contacts(plant.db, 40_000)
-    asked = {"search": {}, "columns": ["id", "full_name"]}
-    export = (await ann("POST", "/v1/exports", json=asked)).json()
+    before = set((plant.home / "exports").rglob("*.csv"))
+    export = (await ann("POST", "/v1/exports", json=EVERYBODY)).json()
     await kill_while_it_runs(plant, drill, ann, export["job_id"], "kill -9 under an export")
+    assert await exported(ann, export) == sorted(people)
+    assert len(set((plant.home / "exports").rglob("*.csv")) - before) == 1
+
+
+async def exported(ann, export):
+    """The ids in the file of an export, in order."""
     url = (await ann("GET", f"/v1/exports/{export['id']}")).json()["url"]
     answer = await ann.api.get(url)
     rows = list(csv.reader(io.StringIO(answer.content.decode(), newline="")))[1:]
-    assert sorted(int(row[0]) for row in rows) == sorted(people)
-    assert len(list((plant.home / "exports").rglob("*.csv"))) == 1
+    return sorted(int(row[0]) for row in rows)
+
+
+async def test_kept_work_outlives_its_movers_and_its_database(plant, drill, ann):
+    """Asked for while no process moves anything; begun an hour late; PostgreSQL killed and Redis emptied."""
+    await execute(plant.db, "DELETE FROM contacts")
+    people = await add_contacts(plant.db, 20_000)
+    filters = {"contacts": {"include": {"seniorities": ["partner"]}}}
+    icp = (await ann("POST", "/v1/icps", json={"name": "P", "request": {"filters": filters}})).json()["id"]
+    assert (await ann("PUT", f"/v1/icps/{icp}/alerts", json={})).status_code == 200
+    made = (await ann("POST", "/v1/lists", json={"name": "Late"})).json()["id"]
+    filled = (await ann("POST", f"/v1/lists/{made}/contacts", json={"search": {}})).json()["job"]["id"]
+    export = (await ann("POST", "/v1/exports", json=EVERYBODY)).json()
+    partners = sorted(drill.draw.sample(people, 50))
+    await execute(plant.db, "UPDATE contacts SET seniority = 'partner' WHERE id = ANY(:ids)", ids=partners)
+    await execute(plant.db, "UPDATE outbox SET created_at = created_at - interval '1 hour'")
+    drill.inject("an hour without a process that moves anything")
+    for _ in range(2):
+        plant.start("work")
+
+    async def begun():
+        asked = [(await ann("GET", f"/v1/jobs/{job}")).json() for job in (filled, export["job_id"])]
+        return any(job["status"] != "waiting" for job in asked)
+
+    await until(begun, within_s=60)
+    await asyncio.to_thread(plant.kill, "postgres")
+    drill.inject("kill -9 of PostgreSQL under jobs")
+    await plant.flush_redis()
+    drill.inject("FLUSHALL")
+    await asyncio.to_thread(plant.restart, "postgres")
+    await until(lambda: answering(plant.db), within_s=60)
+    for job in (filled, export["job_id"]):
+        await until(lambda job=job: over(ann, job), within_s=240)
+    await until(lambda: settled(plant), within_s=180)
+    await until(lambda: compared(plant.db), within_s=60)
+    assert (await ann("GET", f"/v1/jobs/{filled}")).json()["result"]["added"] == len(people)
+    listed = await execute(
+        plant.db, "SELECT contact_id FROM list_contacts WHERE list_id = :id ORDER BY 1", id=made
+    )
+    assert listed == await exported(ann, export) == sorted(people)
+    events = await all_events(ann, icp)
+    assert sorted((one["kind"], one["record_id"]) for one in events) == [("entered", one) for one in partners]
+
+
+async def answering(db):
+    try:
+        await execute(db, "SELECT 1")
+    except (DBAPIError, OSError):
+        return False
+    return True
