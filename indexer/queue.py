@@ -228,7 +228,8 @@ async def enqueue(
 async def forget(session: AsyncSession, entity: Entity) -> None:
     """Delete the free rows of an entity without looking at them: a scan that begins later makes up for it.
 
-    For the index, that is. Saved searches that are watched have still to hear of the changes.
+    For the index, that is. Saved searches that are watched have still to hear of the changes, and after a
+    TRUNCATE of whomever they have seen.
     """
     await session.execute(
         text(
@@ -242,11 +243,16 @@ async def forget(session: AsyncSession, entity: Entity) -> None:
                 ) RETURNING id
             )
             INSERT INTO applied (entity, id, token)
-            SELECT DISTINCT CAST(:letter AS "char"), id, CAST(:token AS bigint) FROM gone
-            WHERE EXISTS (SELECT 1 FROM alert_position)
+            SELECT CAST(:letter AS "char"), news.id, CAST(:token AS bigint)
+            FROM (SELECT id FROM gone WHERE id <> :everything
+                  UNION
+                  SELECT record_id FROM alert_states
+                  WHERE entity = CAST(:letter AS "char")
+                    AND EXISTS (SELECT FROM gone WHERE id = :everything)) AS news
+            WHERE EXISTS (SELECT FROM alert_position)
             """
         ),
-        {"letter": LETTERS[entity], "token": await draw_token(session)},
+        {"letter": LETTERS[entity], "token": await draw_token(session), "everything": EVERYTHING},
     )
 
 

@@ -315,3 +315,12 @@ async def test_what_is_forgotten_for_a_scan_is_still_news_for_saved_searches(bui
         await queue.forget(session, "contacts")
     assert await execute(db, "SELECT id FROM applied ORDER BY id") == [first, second]
     assert await execute(db, "SELECT count(*) FROM search_dirty WHERE entity = 'c'") == [0]
+
+
+async def test_a_truncation_that_is_forgotten_for_a_scan_is_news_of_all_who_were_seen(built, db):
+    await execute(db, "INSERT INTO alert_position (name, position) VALUES ('applied', 0)")
+    await execute(db, "INSERT INTO alert_states (entity, record_id, \"values\") VALUES ('c', 7, '{}')")
+    async with built.service() as session:
+        await queue.enqueue(session, "contacts", [queue.EVERYTHING])
+        await queue.forget(session, "contacts")
+    assert await execute(db, "SELECT id FROM applied") == [7]
