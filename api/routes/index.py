@@ -35,6 +35,7 @@ from api.routes.index_shapes import (
     SentDocuments,
 )
 from core.errors import Invalid, NotFound
+from db.sessions import SERVICE
 from domain import audit
 from indexer import asked, control, deadletters, indices, rebuild, record, status
 from indexer.asked import AskedAlready
@@ -195,13 +196,13 @@ async def drop_dead_letters(call: Call, body: DeadLetterDrop) -> IndexCount:
     tag="Index",
     summary="How far the rebuilds are",
     access="admin",
-    session="service_read",
 )
 async def show_rebuilds(call: Call) -> IndexRebuilds:
     """For each index: whether a rebuild was asked for, how far it is, how fast, how long it will take, and
     how the last one ended.
     """
-    return await _rebuilds(call.session)
+    async with call.services.database.transaction(SERVICE, read_only=True, snapshot=True) as session:
+        return await _rebuilds(session)
 
 
 @operation(
@@ -267,11 +268,11 @@ async def abort_rebuild(call: Call, body: AbortedRebuild) -> IndexNames:
     tag="Index",
     summary="What the last verify saw",
     access="admin",
-    session="service_read",
 )
 async def show_verifies(call: Call) -> IndexVerifies:
     """For each index: the last verify, whoever ran it, and whether another was asked for."""
-    return await _verifies(call.session)
+    async with call.services.database.transaction(SERVICE, read_only=True, snapshot=True) as session:
+        return await _verifies(session)
 
 
 @operation(
