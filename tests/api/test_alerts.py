@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import text
 
-from core import clock
 from db.sessions import SERVICE
 from domain.alerts import differences, evaluation, feed, states, writing
 from indexer import queue
@@ -266,81 +264,6 @@ async def test_a_number_drawn_early_and_committed_late_is_not_passed_over(
     assert await events(ann, watched) == [("entered", world.contacts[1], "fits")]
 
 
-async def test_the_feed_is_replayed_from_a_cursor_and_marked_by_each_alone(
-    ann, bob, db, world, applied, watched
-):
-    for contact in (world.contacts[1], world.contacts[3]):
-        await change(db, contact, seniority="vp")
-        await applied(contact)
-    await ann("PUT", f"/v1/icps/{watched}/members/{bob.user.email}", json={})
-    first = (await bob("GET", f"/v1/icps/{watched}/events?limit=1")).json()
-    path = f"/v1/icps/{watched}/events?after={first['cursor']}"
-    second = (await bob("GET", path)).json()
-    assert second["results"] == (await bob("GET", path)).json()["results"]
-    assert [one["name"] for one in first["results"] + second["results"]] == ["Bernd Bauer", "Dana Diaz"]
-    assert (await bob("GET", f"/v1/icps/{watched}/events?after={second['cursor']}")).json()["results"] == []
-    last = second["results"][0]["id"]
-    for mark in (last, 1):
-        assert (
-            await bob("POST", f"/v1/icps/{watched}/events/read", json={"event_id": mark})
-        ).status_code == 204
-    seen = [[one["read"] for one in await raw_events(person, watched)] for person in (bob, ann)]
-    assert seen == [[True, True], [False, False]]
-    assert (await bob("GET", f"/v1/icps/{watched}/events?after=x")).status_code == 422
-
-
-async def test_a_feed_is_read_from_between_any_two_of_what_was_told_at_once(ann, db, world, applied):
-    everybody, vps = await watch(ann, db, {"filters": {}}, fields=["title"]), await watch(ann, db)
-    for contact in world.contacts:
-        await change(db, contact, title=f"Title {contact}", seniority="vp")
-    await applied(*world.contacts)
-    for path in (f"/v1/icps/{everybody}/events", "/v1/events"):
-        whole = (await ann("GET", path)).json()["results"]
-        assert [one["id"] for one in whole] == sorted({one["id"] for one in whole})
-        for size in (1, 2, 3):
-            read, cursor = [], None
-            while len(read) < len(whole):
-                after = f"&after={cursor}" if cursor else ""
-                page = (await ann("GET", f"{path}?limit={size}{after}")).json()
-                assert len(page["results"]) == min(size, len(whole) - len(read))
-                read, cursor = read + page["results"], page["cursor"]
-            assert read == whole
-    told = await raw_events(ann, everybody)
-    assert {one["record_id"]: one["reasons"] for one in told} == {
-        contact: [f"title became Title {contact}"] for contact in world.contacts
-    }
-    # Read up to one of them, and no further.
-    upto = {"event_id": told[1]["id"]}
-    assert (await ann("POST", f"/v1/icps/{everybody}/events/read", json=upto)).status_code == 204
-    assert [one["read"] for one in await raw_events(ann, everybody)] == [True] * 2 + [False] * (len(told) - 2)
-    assert len(await raw_events(ann, vps)) > 0
-
-
-async def test_all_icps_are_one_feed(ann, bob, db, world, applied):
-    vps = await watch(ann, db)
-    owners = await watch(ann, db, {"filters": {"contacts": {"include": {"seniorities": ["owner"]}}}})
-    await watch(bob, db)
-    await change(db, world.contacts[1], seniority="vp")
-    await applied(world.contacts[1])
-    await change(db, world.contacts[1], seniority="owner")
-    await applied(world.contacts[1])
-    page = (await ann("GET", "/v1/events?limit=2")).json()
-    rest = (await ann("GET", f"/v1/events?after={page['cursor']}")).json()
-    told = [(one["icp_id"], one["kind"]) for one in page["results"] + rest["results"]]
-    assert told[0] == (vps, "entered")
-    assert set(told[1:]) == {(vps, "left"), (owners, "entered")}
-    assert (await ann("POST", "/v1/events/read", json={"event_id": 2**40})).status_code == 204
-    assert all(one["read"] for one in (await ann("GET", "/v1/events")).json()["results"])
-    assert not any(one["read"] for one in (await bob("GET", "/v1/events")).json()["results"])
-    # An ICP that is broken by now keeps nobody from the others.
-    async with db.transaction(SERVICE) as session:
-        await session.execute(
-            text("UPDATE app.icp_profiles SET filters = '{\"made\": 1}' WHERE id = :id"), {"id": owners}
-        )
-    assert {one["icp_id"] for one in (await ann("GET", "/v1/events")).json()["results"]} == {vps}
-    assert (await ann("GET", "/v1/events?after=x")).status_code == 422
-
-
 async def test_events_go_with_their_icp_and_its_owner(ann, bob, db, world, applied, owner):
     one, other, bobs = await watch(ann, db), await watch(ann, db), await watch(bob, db)
     await change(db, world.contacts[1], seniority="vp")
@@ -389,79 +312,6 @@ async def test_free_text_is_matched_as_it_was_read_when_it_was_watched(ann, db, 
     await applied(*world.contacts)
     assert [one[:2] for one in await events(ann, loose, limit=1)] == [("entered", anna)]
     assert ("entered", bernd, "fits") in await events(ann, titled)
-
-
-@pytest.mark.parametrize("side", ["include", "exclude"])
-async def test_time_alone_brings_people_in_and_out_once(ann, db, world, applied, evaluator, side):
-    anna, bernd, *_ = world.contacts
-    request = {"filters": {"contacts": {side: {"months_in_role": {"min": 1, "max": 2}}}}}
-    began = clock.today() - timedelta(days=20)
-    for contact in world.contacts:
-        await change(db, contact, position_started_on=date(2001, 1, 1))
-    await change(db, anna, position_started_on=began)
-    icp = await watch(ann, db, request)
-    await applied(*world.contacts)
-    assert await events(ann, icp) == []
-    with clock.shifted(timedelta(days=15)):
-        await evaluator.evaluate()
-        await evaluator.evaluate()
-        # A change in flight over midnight is compared by the new day, and once.
-        await change(db, bernd, position_started_on=began)
-        await applied(bernd)
-    first, second = ("entered", "left") if side == "include" else ("left", "entered")
-    assert [one[:2] for one in await events(ann, icp)] == [(first, anna), (first, bernd)]
-    with clock.shifted(timedelta(days=100)):
-        await evaluator.evaluate()
-    assert [one[:2] for one in await events(ann, icp)][2:] == [(second, anna), (second, bernd)]
-
-
-@pytest.mark.parametrize("side", ["include", "exclude"])
-@pytest.mark.parametrize(
-    ("scope", "entity"),
-    [("contacts", "contacts"), ("organizations", "contacts"), ("organizations", "organizations")],
-)
-async def test_what_was_refreshed_in_the_last_days_ages_by_itself(
-    ann, db, world, applied, evaluator, scope, entity, side
-):
-    acme, globex = world.organizations[:2]
-    people = {company: await people_of(db, company) for company in (acme, globex)}
-    ages = {acme: 10, globex: 100}
-    for company, days in ages.items():
-        refreshed = clock.now() - timedelta(days=days)
-        await change(db, company, table="organizations", last_refreshed_at=refreshed)
-        for person in people[company]:
-            await change(db, person, last_refreshed_at=refreshed)
-    request = {"filters": {scope: {side: {"last_refreshed_within_days": 30}}}}
-    icp = await watch(ann, db, request, entity=entity)
-    await applied(*world.contacts)
-    await applied(*world.organizations, entity="organizations")
-    assert await events(ann, icp) == []
-    aged = [acme] if entity == "organizations" else people[acme]
-    left, entered = ("left", "changed"), ("entered", "fits")
-    first, second = (left, entered) if side == "include" else (entered, left)
-    with clock.shifted(timedelta(days=20)):
-        await evaluator.evaluate()
-    assert await events(ann, icp) == []
-    with clock.shifted(timedelta(days=21)):
-        await evaluator.evaluate()
-        await evaluator.evaluate()
-    assert await events(ann, icp) == [(first[0], one, first[1]) for one in aged]
-    with clock.shifted(timedelta(days=22)):
-        # Refreshed by a source, they are as new.
-        await change(db, acme, table="organizations", last_refreshed_at=clock.now())
-        for person in people[acme]:
-            await change(db, person, last_refreshed_at=clock.now())
-        await applied(*aged, entity=entity)
-    assert (await events(ann, icp))[len(aged) :] == [(second[0], one, second[1]) for one in aged]
-
-
-async def people_of(db, company):
-    async with db.transaction(SERVICE) as session:
-        found = await session.execute(
-            text("SELECT id FROM app.contacts WHERE organization_id = :company ORDER BY id"),
-            {"company": company},
-        )
-        return list(found.scalars())
 
 
 async def test_an_icp_that_cannot_be_run_any_more_begins_anew_when_it_can(

@@ -88,3 +88,16 @@ async def test_an_erased_record_has_no_document(db, world):
         ident = gone.scalar_one()
         await session.execute(text("DELETE FROM app.contacts WHERE id = :i"), {"i": ident})
         assert await documents.read(session, "contacts", [ident]) == {}
+
+
+async def test_a_line_break_in_a_value_stays_in_its_document(db, world):
+    """Documents come in one text with a line for each."""
+    first, second, *_ = world.contacts
+    async with db.transaction(SERVICE) as session:
+        await session.execute(
+            text("UPDATE app.contacts SET title = E'VP\\nSales\\r\\u2028' WHERE id = :i"), {"i": first}
+        )
+        found = await documents.read(session, "contacts", [first, second])
+        await session.rollback()
+    assert found[first]["shown"]["title"] == "VP\nSales\r\u2028"
+    assert set(found) == {first, second}

@@ -103,8 +103,8 @@ async def test_16_a_payment_the_buyer_has_to_confirm_is_written_of_once(shop_of_
 async def test_a_plan_holds_while_it_may_be_paid_and_again_when_it_is(shop_of_each_era, status, kind, plan):
     shop = shop_of_each_era
     sub = await shop.subscribed()
-    for now, told, expected in ((status, kind, plan), ("active", "resumed", "team")):
-        shop.store.get(sub)["status"] = now
+    for becomes, told, expected in ((status, kind, plan), ("active", "resumed", "team")):
+        shop.store.get(sub)["status"] = becomes
         shop.store.tell(f"customer.subscription.{told}", shop.store.get(sub))
         await shop.deliver()
         assert await shop.plan() == expected
