@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from cli.context import load_settings
 from core.settings import Settings
 from db.sessions import Database
-from indexer import apply, catalogue, indices, rebuild
+from indexer import catalogue, indices, rebuild
 from indexer.bulk import BulkSender, Kind, writes
 from indexer.feed import Entity, Feed
 
@@ -31,7 +31,7 @@ async def ready_made(feed: Feed, entity: Entity) -> dict[int, bytes]:
             if not ids:
                 return found
             bodies = await feed.source.read(session, entity, ids)
-        found |= {record: apply.stamped(body) for record, body in bodies.items()}
+        found |= bodies
         last = ids[-1]
 
 

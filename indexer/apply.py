@@ -7,7 +7,6 @@ leaves rows claimed until their lease ends, and doing it again changes nothing.
 """
 
 import asyncio
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +16,7 @@ from core.logs import get_logger
 from indexer import catalogue, control, deadletters, indices, queue, truncation
 from indexer.bulk import DONE, BulkSender, Kind, Operation, Outcome
 from indexer.deadletters import Rejected
-from indexer.feed import ENTITIES, HASH_FIELD, Entity, Feed
+from indexer.feed import ENTITIES, Entity, Feed
 from indexer.queue import Claim, Key
 
 log = get_logger(__name__)
@@ -113,13 +112,12 @@ async def write(feed: Feed, sender: BulkSender, entity: Entity, ids: Sequence[in
     if not to:
         nowhere = Outcome(Kind.STOPPED, "There is no index to write to.")
         return Sent(entity, (), (), (), tuple(ids), (nowhere,), None)
-    encoded = {record: stamped(body) for record, body in bodies.items()}
     operations = [
-        Operation(indices.write_alias(index), record, token, encoded.get(record))
+        Operation(indices.write_alias(index), record, token, bodies.get(record))
         for index in to.write
         for record in ids
     ]
-    gone = [record for record in ids if record not in encoded]
+    gone = [record for record in ids if record not in bodies]
     purges = [
         Operation(indices.write_alias(index), record, token, None) for index in to.purge for record in gone
     ]
@@ -130,7 +128,7 @@ async def write(feed: Feed, sender: BulkSender, entity: Entity, ids: Sequence[in
         (operation.id, DONE if outcome.kind is Kind.MISSING and at >= len(operations) else outcome)
         for at, (operation, outcome) in enumerate(zip([*operations, *purges], outcomes, strict=True))
     ]
-    return _sorted_out(entity, judged, encoded, outdated=to.outdated)
+    return _sorted_out(entity, judged, bodies, outdated=to.outdated)
 
 
 async def _unless_ahead(feed: Feed, entity: Entity, outcomes: list[Outcome]) -> list[Outcome]:
@@ -153,18 +151,8 @@ async def _unless_ahead(feed: Feed, entity: Entity, outcomes: list[Outcome]) -> 
     return [again if outcome.version_there > drawn else outcome for outcome in outcomes]
 
 
-def stamped(body: bytes) -> bytes:
-    """The document with the hash by which it is compared later as its last field."""
-    return b'%b,"%b":%d}' % (body[:-1], HASH_FIELD.encode(), content_hash(body))
-
-
-def content_hash(body: bytes) -> int:
-    """31 bits: what an integer field holds, and small enough for exact sums over millions."""
-    return zlib.crc32(body) & 0x7FFF_FFFF
-
-
 def _sorted_out(
-    entity: Entity, judged: Sequence[tuple[int, Outcome]], encoded: dict[int, bytes], *, outdated: str | None
+    entity: Entity, judged: Sequence[tuple[int, Outcome]], bodies: dict[int, bytes], *, outdated: str | None
 ) -> Sent:
     """What became of each record, over all indices it was written to: the worst that happened."""
     worst: dict[int, Outcome] = {}
@@ -177,8 +165,8 @@ def _sorted_out(
     return Sent(
         entity=entity,
         done=done,
-        written=tuple(r for r in done if r in encoded),
-        rejected=tuple(Rejected(r, encoded[r], o.reason or "") for r, o in refused.items() if r in encoded),
+        written=tuple(r for r in done if r in bodies),
+        rejected=tuple(Rejected(r, bodies[r], o.reason or "") for r, o in refused.items() if r in bodies),
         later=later,
         reasons=tuple({worst[r].kind: worst[r] for r in later}.values()),
         outdated=outdated,

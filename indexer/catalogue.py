@@ -15,8 +15,9 @@ def _each(sql: str) -> dict[Entity, TextClause]:
 
 _COUNT: Final = _each("SELECT count(*) FROM {table}")
 _HIGHEST: Final = _each("SELECT coalesce(max(id), 0) FROM {table}")
-_AFTER: Final = _each("SELECT id FROM {table} WHERE id > :after ORDER BY id LIMIT :limit")
-_BETWEEN: Final = _each("SELECT id FROM {table} WHERE id >= :low AND id < :high ORDER BY id")
+# Thousands of ids as one value: as rows each would pass through SQLAlchemy by itself.
+_AFTER: Final = _each("SELECT ARRAY(SELECT id FROM {table} WHERE id > :after ORDER BY id LIMIT :limit)")
+_BETWEEN: Final = _each("SELECT ARRAY(SELECT id FROM {table} WHERE id >= :low AND id < :high ORDER BY id)")
 _VANISHED: Final = _each(
     """
     SELECT wanted FROM unnest(CAST(:ids AS integer[])) AS wanted
@@ -36,12 +37,12 @@ async def highest(session: AsyncSession, entity: Entity) -> int:
 
 async def after(session: AsyncSession, entity: Entity, last: int, *, limit: int) -> list[int]:
     """The next ids in order."""
-    return list((await session.execute(_AFTER[entity], {"after": last, "limit": limit})).scalars())
+    return list((await session.execute(_AFTER[entity], {"after": last, "limit": limit})).scalar_one())
 
 
 async def between(session: AsyncSession, entity: Entity, low: int, high: int) -> list[int]:
     """The ids from `low` on and below `high`, in order."""
-    return list((await session.execute(_BETWEEN[entity], {"low": low, "high": high})).scalars())
+    return list((await session.execute(_BETWEEN[entity], {"low": low, "high": high})).scalar_one())
 
 
 async def vanished(session: AsyncSession, entity: Entity, ids: Sequence[int]) -> list[int]:

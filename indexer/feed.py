@@ -5,10 +5,10 @@ benchmark) can feed something simpler than the real documents through the same m
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Self, get_args
+from typing import Any, Protocol, Self, get_args
 
 from opensearchpy import AsyncOpenSearch
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,12 +23,12 @@ __all__ = [
     "CATALOGUE",
     "ENTITIES",
     "ENTITY_OF",
-    "HASH_FIELD",
     "LETTERS",
     "DocumentSource",
     "Entity",
     "Feed",
     "NoEngine",
+    "ReadDocuments",
     "engine_client",
 ]
 
@@ -37,9 +37,6 @@ ENTITIES: tuple[Entity, ...] = get_args(Entity)
 # How the queue names an entity: one byte in a table that sees every change.
 LETTERS: Mapping[Entity, bytes] = {"contacts": b"c", "organizations": b"o"}
 ENTITY_OF: Mapping[str, Entity] = {letter.decode(): entity for entity, letter in LETTERS.items()}
-
-# The field that carries a document's own hash, by which index and database are compared.
-HASH_FIELD = "doc_hash"
 
 
 class NoEngine(LeadFuelError):
@@ -56,11 +53,24 @@ class NoEngine(LeadFuelError):
         )
 
 
+class ReadDocuments(Protocol):
+    """Reads documents as JSON by id; who reads many pages keeps `employers` (see `documents.read_json`)."""
+
+    async def __call__(
+        self,
+        session: AsyncSession,
+        entity: Entity,
+        ids: Sequence[int],
+        *,
+        employers: dict[int, documents.Employer] | None = None,
+    ) -> dict[int, bytes]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentSource:
-    """Where documents come from, as JSON by id, and the index they go into."""
+    """Where documents come from, and the index they go into."""
 
-    read: Callable[[AsyncSession, Entity, Sequence[int]], Awaitable[dict[int, bytes]]]
+    read: ReadDocuments
     index_body: Callable[[Entity], dict[str, Any]]
     schema_hash: Callable[[Entity], str]
 

@@ -19,15 +19,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import LeadFuelError
 from core.logs import get_logger
 from db import connections
-from indexer import apply, catalogue, control, deadletters, drain, indices, queue
+from indexer import catalogue, control, deadletters, drain, indices, queue
 from indexer.bulk import BulkSender, Kind, Limits, writes
 from indexer.deadletters import Rejected
 from indexer.feed import ENTITIES, Entity, Feed
 from indexer.indices import EngineDown, Index, IndexRefused
+from search.documents import Employer
 
 log = get_logger(__name__)
 
 READ_AT_ONCE = 4_000
+IDS_AT_ONCE = 40_000
 IN_FLIGHT = 3
 PATIENCE_S = 120.0
 CHECKPOINT_EVERY_S = 1.0
@@ -321,7 +323,10 @@ class _Scan:
     report: Report | None
     rejected: int = 0
     sender: BulkSender = field(init=False)
-    _done: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _token: int = 0
+    _employers: dict[int, Employer] = field(default_factory=dict)
+    _done: dict[int, list[int]] = field(default_factory=dict)
+    _written: list[int] = field(default_factory=list)
     _next: int = 0
     _began: float = field(default_factory=time.monotonic)
     _saved_at: float = 0.0
@@ -340,6 +345,10 @@ class _Scan:
 
     async def run(self) -> None:
         await self._save()
+        async with self.feed.service() as session:
+            # Of the whole scan: older than all it reads, what it keeps of companies included, and so older
+            # than the version of any change to them that the feed brings to this index meanwhile.
+            self._token = await queue.draw_token(session)
         pages: asyncio.Queue[tuple[int, list[int]] | None] = asyncio.Queue(maxsize=IN_FLIGHT)
         try:
             async with asyncio.TaskGroup() as group:
@@ -354,11 +363,13 @@ class _Scan:
         last, number = self._last_id, 0
         while True:
             async with self.feed.service(read_only=True) as session:
-                ids = await catalogue.after(session, self.index.entity, last, limit=READ_AT_ONCE)
+                ids = await catalogue.after(session, self.index.entity, last, limit=IDS_AT_ONCE)
             if not ids:
                 break
-            await pages.put((number, ids))
-            last, number = ids[-1], number + 1
+            for at in range(0, len(ids), READ_AT_ONCE):
+                await pages.put((number, ids[at : at + READ_AT_ONCE]))
+                number += 1
+            last = ids[-1]
         for _ in range(IN_FLIGHT):
             await pages.put(None)
 
@@ -366,42 +377,42 @@ class _Scan:
         while (page := await pages.get()) is not None:
             number, ids = page
             await self._index(ids)
-            self._done[number] = (ids[-1], len(ids))
+            self._done[number] = ids
             while (reached := self._done.pop(self._next, None)) is not None:
                 self._next += 1
-                self._last_id = reached[0]
-                self._rows_done += reached[1]
+                self._last_id = reached[-1]
+                self._rows_done += len(reached)
+                self._written += reached
             if time.monotonic() - self._saved_at > CHECKPOINT_EVERY_S:
                 self._saved_at = time.monotonic()
                 await self._save()
             self._tell()
 
     async def _index(self, ids: list[int]) -> None:
-        async with self.feed.service() as session:
-            # Two statements, two snapshots: the rows are read in one that is younger than the token.
-            token = await queue.draw_token(session)
-            bodies = await self.feed.source.read(session, self.index.entity, ids)
-        encoded = {record: apply.stamped(body) for record, body in bodies.items()}
-        lines = writes(indices.write_alias(self.index.name), token, encoded)
+        async with self.feed.service(read_only=True) as session:
+            bodies = await self.feed.source.read(session, self.index.entity, ids, employers=self._employers)
+        lines = writes(indices.write_alias(self.index.name), self._token, bodies)
         outcomes = await self.sender.send_lines(lines, patience_s=PATIENCE_S)
         rejected = []
-        for record, outcome in zip(encoded, outcomes, strict=True):
+        for record, outcome in zip(bodies, outcomes, strict=True):
             if outcome.kind is Kind.REJECTED:
-                rejected.append(Rejected(record, encoded[record], outcome.reason or ""))
+                rejected.append(Rejected(record, bodies[record], outcome.reason or ""))
             elif outcome.kind is Kind.RETRY:
                 raise EngineDown(f"{outcome.reason} The rebuild can be resumed.")
             elif outcome.kind in (Kind.MISSING, Kind.STOPPED):
                 await self._save()  # an aborted rebuild says so here
                 raise IndexRefused(f"OpenSearch takes no more documents: {outcome.reason}")
-        async with self.feed.service() as session:
-            await deadletters.record(session, self.index.entity, rejected)
-            await apply.requeue_vanished(session, self.index.entity, list(encoded))
-        self.rejected += len(rejected)
+        if rejected:
+            async with self.feed.service() as session:
+                await deadletters.record(session, self.index.entity, rejected)
+            self.rejected += len(rejected)
 
     async def _save(self, *, finished: bool = False) -> None:
         """Write the checkpoint; raises when the rebuild was aborted or its lock was lost."""
         if self.lock.is_closed():
             raise RebuildRunning("The connection that holds the rebuild's lock was lost; resume the rebuild.")
+        reached = {"last_id": self._last_id, "rows_done": self._rows_done}
+        written, self._written = self._written, []
         async with self.feed.service() as session:
             await control.remember(
                 session,
@@ -417,15 +428,17 @@ class _Scan:
                     WHERE index_name = :name AND state = 'building' RETURNING 1
                     """
                 ),
-                {
-                    "last_id": self._last_id,
-                    "rows_done": self._rows_done,
-                    "finished": finished,
-                    "name": self.index.name,
-                },
+                {**reached, "finished": finished, "name": self.index.name},
             )
             if saved.one_or_none() is None:
                 raise RebuildAborted(f"The rebuild into {self.index.name} was aborted.")
+            if written:
+                await self._requeue_vanished(session, written)
+
+    async def _requeue_vanished(self, session: AsyncSession, ids: list[int]) -> None:
+        """As `apply.requeue_vanished`; of all that lie between two checkpoints it is cheap to ask at once."""
+        there = await catalogue.between(session, self.index.entity, ids[0], ids[-1] + 1)
+        await queue.enqueue(session, self.index.entity, sorted(set(ids).difference(there)))
 
     def _tell(self) -> None:
         if self.report is not None:

@@ -11,8 +11,9 @@ from sqlalchemy import text
 from core.errors import NotFound
 from indexer import apply, deadletters, indices, queue
 from indexer.bulk import BulkSender
-from indexer.feed import HASH_FIELD, LETTERS, Entity, Feed
+from indexer.feed import LETTERS, Entity, Feed
 from indexer.indices import IndexRefused
+from search.documents import HASH_FIELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ async def send(feed: Feed, entity: Entity, ids: Sequence[int]) -> list[SentRecor
                 if record in bodies
                 else "deleted, for it is not in the database"
             ),
-            document=orjson.loads(apply.stamped(bodies[record])) if record in bodies else None,
+            document=orjson.loads(bodies[record]) if record in bodies else None,
         )
         for record in wanted
     ]
@@ -105,7 +106,7 @@ async def explain(feed: Feed, entity: Entity, record: int) -> Explained:
     stored = await _stored(feed, live, record) if live else None
     if body is None and stored is None and not queued and dead is None:
         raise NotFound(f"There is no record {record} of {entity}, and no trace of one.")
-    document = None if body is None else orjson.loads(apply.stamped(body))
+    document = None if body is None else orjson.loads(body)
     indexed = stored["_source"] if stored else None
     return Explained(
         entity,

@@ -18,9 +18,10 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from indexer import apply, catalogue, control, indices, queue
-from indexer.feed import HASH_FIELD, LETTERS, Entity, Feed
+from indexer import catalogue, control, indices, queue
+from indexer.feed import LETTERS, Entity, Feed
 from indexer.indices import IndexRefused
+from search.documents import HASH_FIELD, content_hash
 
 # Sums of so many 31-bit hashes stay below 2^53, where the engine's sums are exact; and a range can be
 # listed in one page.
@@ -235,7 +236,7 @@ async def _database_hashes(feed: Feed, entity: Entity, number: int) -> dict[int,
     for ids in await _ids(feed, entity, number):
         async with feed.service(read_only=True) as session:
             bodies = await feed.source.read(session, entity, ids)
-        hashes.update({record: apply.content_hash(body) for record, body in bodies.items()})
+        hashes.update({record: content_hash(body) for record, body in bodies.items()})
     return hashes
 
 
@@ -271,7 +272,7 @@ async def _altered_sources(feed: Feed, entity: Entity, index: str, number: int) 
         altered += [
             record
             for record, body in bodies.items()
-            if record in stored and stored[record] != orjson.loads(apply.stamped(body))
+            if record in stored and stored[record] != orjson.loads(body)
         ]
     return altered
 
@@ -335,9 +336,9 @@ def _difference(body: bytes | None, stored: dict[str, Any] | None) -> Kind | Non
         return None if stored is None else "extra"
     if stored is None:
         return "missing"
-    if stored == orjson.loads(apply.stamped(body)):
+    if stored == orjson.loads(body):
         return None
-    return "altered" if stored.get(HASH_FIELD) == apply.content_hash(body) else "stale"
+    return "altered" if stored.get(HASH_FIELD) == content_hash(body) else "stale"
 
 
 async def _in_motion(session: AsyncSession, entity: Entity, ids: Sequence[int]) -> set[int]:

@@ -6,11 +6,12 @@ not selected, so they cannot reach an index. Days are counted from 1970-01-01, i
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from search.fields import FIELDS, Field
@@ -25,6 +26,10 @@ OPEN_END: Final = 2**31 - 1
 OPEN_END_MONEY: Final = 2**62
 # What a hit shows and nothing searches, and so nothing is explained by.
 UNSEARCHED: Final = ("shown", "organization_shown")
+# How many companies' shares of their people's documents are kept from page to page: some 100 MB.
+KEPT_EMPLOYERS: Final = 100_000
+# The field that carries a document's own hash, by which index and database are compared.
+HASH_FIELD: Final = "doc_hash"
 # Kept apart in the arrays of terms of past positions, so that a match never spans two positions.
 POSITION_GAP: Final = 1_000
 
@@ -54,6 +59,7 @@ _SPECIAL: Final = {
     },
 }
 
+_EMPLOYER: Final = f"coalesce(c.organization_id, {NO_ORGANIZATION})"
 _PAST: Final = """
     LEFT JOIN (
         SELECT e.contact_id,
@@ -122,60 +128,122 @@ def _organizations() -> str:
 
 
 def _contacts() -> str:
-    """A row for each contact and, without an id, one for each of their companies, in one snapshot.
-
-    What all people of a company share, three fifths of a document, is made once for all of them.
-    """
-    company = f"coalesce(%s.organization_id, {NO_ORGANIZATION})"
     person = (
-        {"id": "c.id", "organization_id": company % "c"}
+        {"id": "c.id", "organization_id": _EMPLOYER}
         | _fields("contacts", within="contacts")
         | {"shown": _shown("c", _SHOWN["contacts"])}
     )
+    return f"SELECT c.id, {_EMPLOYER}, {_object(person)} FROM app.contacts c{_PAST} WHERE c.id = ANY(:ids)"
+
+
+def _employers() -> str:
+    """What all people of a company share: three fifths of a document. There is one for no company, too."""
     shared = _fields("organizations", within="contacts") | {"organization_shown": _shown("o", _COMPANY_SHOWN)}
     return f"""
-        SELECT c.id, {company % "c"}, {_object(person)}
-        FROM app.contacts c{_PAST}
-        WHERE c.id = ANY(:ids)
-        UNION ALL
-        SELECT NULL, {company % "employer"}, {_object(shared)}
-        FROM (SELECT DISTINCT organization_id FROM app.contacts WHERE id = ANY(:ids)) employer
-        LEFT JOIN app.organizations o ON o.id = employer.organization_id
+        SELECT employer, employer, {_object(shared)}
+        FROM unnest(CAST(:ids AS integer[])) AS employer
+        LEFT JOIN app.organizations o ON o.id = employer
     """
 
 
-_SELECT: Final[Mapping[Entity, Callable[[], str]]] = {
-    "contacts": _contacts,
-    "organizations": _organizations,
-}
-# One row for all of them: PostgreSQL sends rows in pieces of 8 KB, and each would wake the reader. A document
-# has no line break of its own, for JSON escapes them.
-_SQL: Final = {
-    entity: text(
+def _at_once(select: str) -> TextClause:
+    """All rows of id, company and document as one.
+
+    PostgreSQL sends rows in pieces of 8 KB, and each would wake the reader. A document has no line break of
+    its own, for JSON escapes them.
+    """
+    return text(
         "SELECT array_agg(made.id), array_agg(made.company),"
-        f" convert_to(string_agg(made.body, E'\\n'), 'UTF8') FROM ({select()}) AS made (id, company, body)"
+        f" convert_to(string_agg(made.body, E'\\n'), 'UTF8') FROM ({select}) AS made (id, company, body)"
     )
-    for entity, select in _SELECT.items()
+
+
+_CONTACTS: Final = _at_once(_contacts())
+_EMPLOYERS: Final = _at_once(_employers())
+_ORGANIZATIONS: Final = _at_once(_organizations())
+_READ: Final[Mapping[Entity, Sequence[TextClause]]] = {
+    "contacts": (_CONTACTS, _EMPLOYERS),
+    "organizations": (_ORGANIZATIONS,),
 }
 
 
-async def read_json(session: AsyncSession, entity: Entity, ids: Sequence[int]) -> dict[int, bytes]:
-    """The documents of the records that exist among `ids`, as JSON ready to be sent."""
-    found, companies, bodies = (await session.execute(_SQL[entity], {"ids": list(ids)})).one()
-    if found is None:
-        return {}
-    made = list(zip(found, companies, bodies.split(b"\n"), strict=True))
+class Employer(NamedTuple):
+    """What all people of a company share in their documents: the JSON without its braces, and its hash."""
+
+    json: bytes
+    hash: int
+
+
+async def read_json(
+    session: AsyncSession, entity: Entity, ids: Sequence[int], *, employers: dict[int, Employer] | None = None
+) -> dict[int, bytes]:
+    """The documents of the records that exist among `ids`, as JSON ready to be sent, with their hashes.
+
+    Who reads many pages hands the same `employers` to each: what the people of a company share is kept there
+    by company, up to `KEPT_EMPLOYERS` of them, and is not read again. Such documents may be as old as the
+    first page, and are never to be taken for newer.
+    """
     if entity == "organizations":
-        return {ident: body for ident, _, body in made}
-    shared = {company: body[1:] for ident, company, body in made if ident is None}
-    return {
-        ident: b"%b, %b" % (body[:-1], shared[company]) for ident, company, body in made if ident is not None
-    }
+        found, _, opened = await _opened(session, _ORGANIZATIONS, ids)
+        made = zip(found, opened, strict=True)
+        return {ident: own + _stamp(_hash(own)) for ident, own in made}
+    found, companies, opened = await _opened(session, _CONTACTS, ids)
+    kept = {} if employers is None else employers
+    shared = await _shared(session, set(companies), kept)
+    documents = {}
+    for ident, company, own in zip(found, companies, opened, strict=True):
+        theirs, their_hash = shared[company]
+        documents[ident] = b"".join((own, b", ", theirs, _stamp(_hash(own) ^ their_hash)))
+    return documents
+
+
+def content_hash(document: bytes) -> int:
+    """The hash that the document bears as its last field, by which it is compared with the index."""
+    return int(document[document.rindex(b":") + 1 : -1])
+
+
+def _hash(part: bytes) -> int:
+    """31 bits: what an integer field holds, and small enough for exact sums over millions."""
+    return zlib.crc32(part) & 0x7FFF_FFFF
+
+
+def _stamp(content_hash: int) -> bytes:
+    return f', "{HASH_FIELD}": {content_hash}}}'.encode()
+
+
+async def _shared(
+    session: AsyncSession, companies: set[int], kept: dict[int, Employer]
+) -> dict[int, Employer]:
+    """What the people of each of the companies share."""
+    shared = {company: kept[company] for company in companies & kept.keys()}
+    if missing := companies - shared.keys():
+        found, _, opened = await _opened(session, _EMPLOYERS, list(missing))
+        read = {company: Employer(own[1:], _hash(own)) for company, own in zip(found, opened, strict=True)}
+        if len(kept) + len(read) > KEPT_EMPLOYERS:
+            kept.clear()
+        kept |= read
+        shared |= read
+    return shared
+
+
+async def _opened(
+    session: AsyncSession, sql: TextClause, ids: Sequence[int]
+) -> tuple[list[int], list[int], list[bytes]]:
+    """Ids, companies and documents, without the closing brace of each."""
+    found, companies, bodies = (await session.execute(sql, {"ids": list(ids)})).one()
+    if found is None:
+        return [], [], []
+    opened = bodies.split(b"}\n")
+    opened[-1] = opened[-1][:-1]
+    return found, companies, opened
 
 
 async def read(session: AsyncSession, entity: Entity, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The documents of the records that exist among `ids`."""
-    return {i: orjson.loads(body) for i, body in (await read_json(session, entity, ids)).items()}
+    """The documents of the records that exist among `ids`, without their hashes."""
+    found = {i: orjson.loads(body) for i, body in (await read_json(session, entity, ids)).items()}
+    for document in found.values():
+        del document[HASH_FIELD]
+    return found
 
 
 _TYPES: Final[dict[str, dict[str, Any]]] = {
@@ -214,7 +282,7 @@ def mappings(entity: Entity) -> dict[str, Any]:
         properties["organization_id"] = {"type": "integer", "index": False}
         properties["organization_shown"] = {"type": "object", "enabled": False}
     properties["shown"] = {"type": "object", "enabled": False}
-    properties["doc_hash"] = {"type": "integer", "index": False}
+    properties[HASH_FIELD] = {"type": "integer", "index": False}
     return {"dynamic": "strict", "properties": properties}
 
 
@@ -247,7 +315,7 @@ def index_body(
 
 def schema_hash(entity: Entity) -> str:
     """Eight hex digits that change when the mapping or the reading of a document changes."""
-    shape = orjson.dumps([mappings(entity), _SELECT[entity]()], option=orjson.OPT_SORT_KEYS)
+    shape = orjson.dumps([mappings(entity), [sql.text for sql in _READ[entity]]], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(shape).hexdigest()[:8]
 
 

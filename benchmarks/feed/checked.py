@@ -5,8 +5,9 @@ import time
 from benchmarks.environment import Bench
 from benchmarks.feed.world import connected, settled, working
 from benchmarks.report import Row, Table
-from indexer import apply, catalogue, verify
+from indexer import catalogue, verify
 from indexer.feed import Feed
+from search.documents import content_hash
 
 
 async def checked(bench: Bench) -> Table:
@@ -46,7 +47,7 @@ async def _scan_database(feed: Feed) -> float:
             if not ids:
                 return time.monotonic() - started
             for body in (await feed.source.read(session, "contacts", ids)).values():
-                apply.content_hash(body)
+                content_hash(body)
         last = ids[-1]
 
 

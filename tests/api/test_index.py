@@ -62,7 +62,7 @@ async def until(root, path, check):
 
 
 def poisoned(feed):
-    async def read(_session, _entity, ids):
+    async def read(_session, _entity, ids, **kept):
         return dict.fromkeys(ids, b'{"id":"no number"}')
 
     return replace(feed, source=replace(feed.source, read=read))
@@ -158,13 +158,13 @@ async def test_a_rebuild_whose_worker_died_is_taken_up_by_the_next(root, feed, d
     await root("POST", f"{INDEX}/rebuild", json={"entity": "contacts"})
     read, in_the_middle = 0, asyncio.Event()
 
-    async def dying(session, entity, ids):
+    async def dying(session, entity, ids, **kept):
         nonlocal read
         read += 1
         if read > 3:
             in_the_middle.set()
             await asyncio.Event().wait()
-        return await feed.source.read(session, entity, ids)
+        return await feed.source.read(session, entity, ids, **kept)
 
     worker = asyncio.create_task(
         asked.run(replace(feed, source=replace(feed.source, read=dying)), asyncio.Event())
@@ -178,9 +178,9 @@ async def test_a_rebuild_whose_worker_died_is_taken_up_by_the_next(root, feed, d
     assert found["asked_at"] is not None
     scanned = []
 
-    async def counting(session, entity, ids):
+    async def counting(session, entity, ids, **kept):
         scanned.extend(ids)
-        return await feed.source.read(session, entity, ids)
+        return await feed.source.read(session, entity, ids, **kept)
 
     async with working(replace(feed, source=replace(feed.source, read=counting))):
         found = await until(root, f"{INDEX}/rebuild", lambda said: said["results"][0]["ended"])

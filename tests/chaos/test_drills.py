@@ -116,8 +116,8 @@ async def test_a_late_batch_after_a_deletion_and_a_restart_brings_nobody_back(pl
     (contact,) = await add_contacts(plant.db)
     feed = plant.feed
 
-    async def read(session, entity, ids):
-        bodies = await feed.source.read(session, entity, ids)
+    async def read(session, entity, ids, **kept):
+        bodies = await feed.source.read(session, entity, ids, **kept)
         # Between reading and writing: the deletion is applied, and the engine forgets its version.
         await execute(plant.db, "DELETE FROM contacts WHERE id = :id", id=contact)
         await execute(plant.db, "UPDATE search_dirty SET claimed_until = NULL")

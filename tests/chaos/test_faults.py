@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from indexer import control, heartbeat, rebuild, verify
-from indexer.feed import HASH_FIELD
 from indexer.heartbeat import quantile
 from indexer.verify import Drift
+from search.documents import HASH_FIELD
 from tests.chaos.world import assert_equal, settled, until, writing
 from tests.fixtures.faults import at_random, faults_before
 from tests.indexer.world import add_contacts, execute, live_index, queued, rename_contact

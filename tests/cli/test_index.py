@@ -152,7 +152,7 @@ async def test_a_pause_is_shouted_and_taken_back(leadfuel, built):
 async def test_dead_letters_are_listed_shown_retried_and_dropped(leadfuel, built, db):
     first, second = await add_contacts(db, 2)
 
-    async def read(_session, _entity, ids):
+    async def read(_session, _entity, ids, **kept):
         return dict.fromkeys(ids, b'{"id":"no number"}')
 
     await apply.apply_batch(

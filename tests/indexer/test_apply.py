@@ -75,8 +75,8 @@ async def test_a_rejected_document_is_a_dead_letter_and_its_neighbours_are_index
     ids = await add_contacts(db, 50)
     poison = ids[20]
 
-    async def read(session, entity, wanted):
-        bodies = await built.source.read(session, entity, wanted)
+    async def read(session, entity, wanted, **kept):
+        bodies = await built.source.read(session, entity, wanted, **kept)
         return {i: b'{"id":"no number"}' if i == poison else body for i, body in bodies.items()}
 
     poisoned = replace(built, source=replace(built.source, read=read))
@@ -107,7 +107,7 @@ async def test_an_older_batch_that_comes_late_changes_nothing(built, db):
     await drain_queue(built)
     body = b'{"id":%d,"organization_id":0,"name_sort":"old"}' % contact
 
-    async def read(_session, _entity, ids):
+    async def read(_session, _entity, ids, **kept):
         return dict.fromkeys(ids, body)
 
     late = replace(built, source=replace(built.source, read=read))
@@ -125,7 +125,7 @@ async def test_a_deletion_wins_over_an_older_batch_that_comes_late(built, db):
     await execute(db, "DELETE FROM contacts WHERE id = :id", id=contact)
     await drain_queue(built)
 
-    async def read(_session, _entity, ids):
+    async def read(_session, _entity, ids, **kept):
         return dict.fromkeys(ids, body)
 
     late = replace(built, source=replace(built.source, read=read))
@@ -136,8 +136,8 @@ async def test_a_deletion_wins_over_an_older_batch_that_comes_late(built, db):
 async def test_a_record_that_vanished_while_it_was_written_is_queued_again(built, db):
     await add_contacts(db, 2)
 
-    async def read(session, entity, ids):
-        bodies = await built.source.read(session, entity, ids)
+    async def read(session, entity, ids, **kept):
+        bodies = await built.source.read(session, entity, ids, **kept)
         await execute(db, "DELETE FROM contacts WHERE id = :id", id=ids[0])
         return bodies
 
@@ -299,8 +299,8 @@ async def test_a_change_that_overtakes_a_batch_stays(built, db):
     (contact,) = await add_contacts(db)
     overtaken = []
 
-    async def read(session, entity, ids):
-        bodies = await built.source.read(session, entity, ids)
+    async def read(session, entity, ids, **kept):
+        bodies = await built.source.read(session, entity, ids, **kept)
         if not overtaken:
             overtaken.append(ids)
             await rename_contact(db, contact, "Overtaker")
@@ -317,8 +317,8 @@ async def test_a_rebuild_that_begins_while_a_batch_reads_misses_nothing(built, d
     (contact,) = await add_contacts(db)
     begun = []
 
-    async def read(session, entity, ids):
-        bodies = await built.source.read(session, entity, ids)
+    async def read(session, entity, ids, **kept):
+        bodies = await built.source.read(session, entity, ids, **kept)
         if entity == "contacts" and not begun:
             index, _ = await rebuild._begin(built, "contacts", resume=False, take_over=False)
             begun.append(index.name)

@@ -262,7 +262,7 @@ async def test_an_indexer_takes_over_what_a_dead_one_held(built, db, monkeypatch
 async def test_who_was_erased_while_rejected_leaves_no_dead_letter(built, db):
     (contact,) = await add_contacts(db)
 
-    async def read(_session, _entity, ids):
+    async def read(_session, _entity, ids, **kept):
         # Deleted, and the deletion applied, between reading and the engine's refusal.
         await execute(db, "DELETE FROM contacts WHERE id = :id", id=contact)
         await drain_queue(built)

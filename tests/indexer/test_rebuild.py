@@ -33,11 +33,11 @@ def killed_after(feed, batches):
     """The feed, whose reading of documents ends the process after some batches."""
     left = [batches]
 
-    async def read(session, entity, ids):
+    async def read(session, entity, ids, **kept):
         left[0] -= 1
         if left[0] < 0:
             raise Killed("the process is gone")
-        return await feed.source.read(session, entity, ids)
+        return await feed.source.read(session, entity, ids, **kept)
 
     return replace(feed, source=replace(feed.source, read=read))
 
@@ -92,8 +92,8 @@ async def test_changes_during_a_rebuild_go_to_both_indices(feed, db, small_batch
     old = await live_index(feed, "contacts")
     changed = []
 
-    async def read(session, entity, wanted):
-        bodies = await feed.source.read(session, entity, wanted)
+    async def read(session, entity, wanted, **kept):
+        bodies = await feed.source.read(session, entity, wanted, **kept)
         if len(changed) == 1:
             # Behind the scan, ahead of it, and new; applied by an indexer while the scan goes on.
             await rename_contact(db, ids[0], "Behind")
@@ -110,6 +110,48 @@ async def test_changes_during_a_rebuild_go_to_both_indices(feed, db, small_batch
     await assert_equal(feed)
 
 
+@pytest.mark.parametrize("indexed", ["meanwhile", "afterwards"])
+async def test_a_company_that_is_renamed_during_a_rebuild_shows_its_new_name_everywhere(
+    feed, db, small_batches, indexed
+):
+    """The scan keeps what it has read of a company; its people after the renaming are to have the new name."""
+    (organization,) = await add_organizations(db, 1)
+    await add_contacts(db, 40, organization=organization)
+    pages = []
+
+    async def read(session, entity, ids, **kept):
+        bodies = await feed.source.read(session, entity, ids, **kept)
+        pages.append(ids)
+        if len(pages) == 2:
+            await execute(db, "UPDATE organizations SET name = 'Renamed' WHERE id = :id", id=organization)
+            if indexed == "meanwhile":
+                await drain(feed, BulkSender(feed.client), entities=["contacts"])
+        return bodies
+
+    await rebuild.rebuild(replace(feed, source=replace(feed.source, read=read)), "contacts")
+    await rebuild.rebuild(feed, "organizations")
+    shown = {each["organization_shown"]["name"] for each in (await stored(feed, "contacts")).values()}
+    assert shown == {"Renamed"}
+    await assert_equal(feed)
+
+
+async def test_who_vanished_while_the_scan_wrote_is_looked_for(feed, db, small_batches):
+    """As after a restart of the engine, which forgets the versions of deletions."""
+    ids = await add_contacts(db, 25)
+    pages = []
+
+    async def read(session, entity, wanted, **kept):
+        bodies = await feed.source.read(session, entity, wanted, **kept)
+        pages.append(wanted)
+        if len(pages) == 2:
+            await execute(db, "DELETE FROM contacts WHERE id = ANY(:ids)", ids=ids[12:14])
+            await execute(db, "DELETE FROM search_dirty")
+        return bodies
+
+    await rebuild.rebuild(replace(feed, source=replace(feed.source, read=read)), "contacts")
+    assert set(await stored(feed, "contacts")) == set(ids) - set(ids[12:14])
+
+
 async def test_a_killed_rebuild_goes_on_where_it_was(feed, db, small_batches):
     await add_contacts(db, 100)
     with pytest.raises(Killed):
@@ -120,9 +162,9 @@ async def test_a_killed_rebuild_goes_on_where_it_was(feed, db, small_batches):
 
     scanned = []
 
-    async def read(session, entity, ids):
+    async def read(session, entity, ids, **kept):
         scanned.extend(ids)
-        return await feed.source.read(session, entity, ids)
+        return await feed.source.read(session, entity, ids, **kept)
 
     await rename_contact(db, (await execute(db, "SELECT min(id) FROM contacts"))[0], "Meanwhile")
     counting = replace(feed, source=replace(feed.source, read=read))
@@ -152,9 +194,9 @@ async def test_an_aborted_rebuild_leaves_nothing(feed, db, small_batches):
 async def test_a_running_rebuild_notices_that_it_was_aborted(feed, db, small_batches):
     await add_contacts(db, 60)
 
-    async def read(session, entity, ids):
+    async def read(session, entity, ids, **kept):
         await rebuild.abort(feed, "contacts")
-        return await feed.source.read(session, entity, ids)
+        return await feed.source.read(session, entity, ids, **kept)
 
     with pytest.raises(RebuildAborted):
         await rebuild.rebuild(replace(feed, source=replace(feed.source, read=read)), "contacts")

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from indexer import verify
-from indexer.feed import HASH_FIELD
 from indexer.indices import IndexRefused
 from indexer.verify import Drift
+from search.documents import HASH_FIELD
 from tests.fixtures.search import build_missing
 from tests.indexer.world import (
     add_contacts,

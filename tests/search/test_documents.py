@@ -46,7 +46,7 @@ async def test_a_member_may_read_the_documents(db, world):
 
 @pytest.mark.parametrize("entity", ["contacts", "organizations"])
 def test_the_feed_watches_every_column_that_a_document_reads(entity):
-    sql = documents._SELECT[entity]()
+    sql = " ".join(each.text for each in documents._READ[entity])
     read = {alias: set(re.findall(rf"\b{alias}\.([a-z_]+)", sql)) - {"id"} for alias in ("c", "o", "e")}
     if entity == "contacts":
         assert read["c"] <= indexed.CONTACTS
@@ -55,6 +55,39 @@ def test_the_feed_watches_every_column_that_a_document_reads(entity):
     else:
         assert read["o"] <= indexed.ORGANIZATIONS
     assert not {"email", "phone", "email_hash", "phone_hash", "linkedin_hash"} & read["c"]
+
+
+@pytest.mark.parametrize("kept_at_most", [0, 2, 1_000])
+async def test_documents_are_the_same_whatever_is_kept_of_companies(db, world, monkeypatch, kept_at_most):
+    monkeypatch.setattr(documents, "KEPT_EMPLOYERS", kept_at_most)
+    async with db.transaction(SERVICE, read_only=True) as session:
+        ids = list(world.contacts)
+        expected = await documents.read_json(session, "contacts", ids)
+        employers: dict[int, documents.Employer] = {}
+        found = {}
+        for at in range(0, len(ids), 3):
+            found |= await documents.read_json(session, "contacts", ids[at : at + 3], employers=employers)
+            assert len(employers) <= max(kept_at_most, 3)
+    assert found == expected
+
+
+async def test_a_hash_tells_every_change_of_a_document(db, world):
+    """Of the person as well as of the company, and of one that only swaps two values."""
+    async with db.transaction(SERVICE) as session:
+        contact = next(i for i, row in world.contacts.items() if row["organization_id"])
+        bodies = [await documents.read_json(session, "contacts", [contact])]
+        for change in (
+            "UPDATE app.contacts SET first_name = 'Kim', last_name = 'Lee' WHERE id = :i",
+            "UPDATE app.contacts SET first_name = 'Lee', last_name = 'Kim' WHERE id = :i",
+            "UPDATE app.organizations SET name = name || '!' FROM app.contacts c"
+            " WHERE c.id = :i AND organizations.id = c.organization_id",
+        ):
+            await session.execute(text(change), {"i": contact})
+            bodies.append(await documents.read_json(session, "contacts", [contact]))
+        await session.rollback()
+    hashes = [documents.content_hash(each[contact]) for each in bodies]
+    assert len(set(hashes)) == len(hashes)
+    assert all(0 <= each < 2**31 for each in hashes)
 
 
 def test_the_schema_hash_tells_entities_and_changes_apart(monkeypatch):

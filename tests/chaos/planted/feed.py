@@ -172,6 +172,21 @@ MUTANTS = (
         "                self._last_id = reached[0] + 10\n",
     ),
     Mutant(
+        "a rebuild takes what it keeps of companies for as young as its page",
+        "indexer/rebuild.py",
+        "        async with self.feed.service(read_only=True) as session:\n"
+        "            bodies = await self.feed.source.read(",
+        "        async with self.feed.service() as session:\n"
+        "            self._token = await queue.draw_token(session)\n"
+        "            bodies = await self.feed.source.read(",
+    ),
+    Mutant(
+        "a rebuild does not look for who vanished",
+        "indexer/rebuild.py",
+        "                await self._requeue_vanished(session, written)\n",
+        "                pass\n",
+    ),
+    Mutant(
         "two rebuilds run at once",
         "indexer/rebuild.py",
         'if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):',
