@@ -114,7 +114,7 @@ async def test_changes_during_a_rebuild_go_to_both_indices(feed, db, small_batch
 async def test_a_company_that_is_renamed_during_a_rebuild_shows_its_new_name_everywhere(
     feed, db, small_batches, indexed
 ):
-    """The scan keeps what it has read of a company; its people after the renaming are to have the new name."""
+    """The scan keeps what it read of a company; people on later pages have the new name all the same."""
     (organization,) = await add_organizations(db, 1)
     await add_contacts(db, 40, organization=organization)
     pages = []
