@@ -264,6 +264,21 @@ async def test_a_backlog_is_folded_to_one_row_a_record(built, db):
     assert rows == ids
 
 
+async def test_a_backlog_is_folded_in_the_time_of_its_rows_whatever_the_statistics_say(built, db, owner):
+    """They are mostly those of a short queue; a plan that read all of it once per record took minutes."""
+    (contact,) = await add_contacts(db)
+    async with built.service() as session:
+        await queue.enqueue(session, "contacts", [contact] * 2_000)
+    await owner.execute("ANALYZE app.search_dirty")
+    await execute(db, "DELETE FROM search_dirty")
+    async with built.service() as session:
+        for _ in range(3):
+            await queue.enqueue(session, "contacts", range(1, 20_001))
+    async with built.service() as session:
+        await session.execute(text("SET LOCAL statement_timeout = '20s'"))
+        assert await queue.compact(session) == 40_000
+
+
 async def test_direct_edits_come_before_what_was_queued_in_bulk(built, db):
     first, second = await add_contacts(db, 2)
     await execute(db, "DELETE FROM search_dirty")
