@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from embedded.state import PartName, StackState
 from indexer.feed import Feed
 
 SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(1 << 30))
-_table: list[tuple[str, str, int, str]] = []
+_table: list[tuple[str, str, int, str, float]] = []
 
 
 @dataclass
@@ -131,9 +132,11 @@ async def plant(plant_once) -> AsyncIterator[Plant]:
 @pytest.fixture
 def drill(request) -> Iterator[Drill]:
     made = Drill(request.node.name.removeprefix("test_"), random.Random(f"{SEED}-{request.node.name}"))
+    started = time.monotonic()
     yield made
     report = getattr(request.node, "report_of_call", None)
-    _table.append((made.name, made.injected, made.times, report.outcome if report else "error"))
+    outcome = report.outcome if report else "error"
+    _table.append((made.name, made.injected, made.times, outcome, time.monotonic() - started))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -144,13 +147,23 @@ def pytest_runtest_makereport(item, call) -> Any:
     return report
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items) -> None:
+    """Drills always run in the same order, for the seed is to repeat a run.
+
+    Many records make each look at all of them slow, so drills with many are the last.
+    """
+    if all(item.path.parent == Path(__file__).parent for item in items):
+        items.sort(key=lambda item: (item.path.stem == "test_many_records", item.path.stem, item.location[1]))
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     if not _table:
         return
     terminalreporter.section(f"drills (CHAOS_SEED={SEED})")
     width = max(len(name) for name, *_ in _table)
-    for name, injected, times, outcome in _table:
-        terminalreporter.write_line(f"{name:{width}}  {outcome:7} {times:4} x {injected}")
+    for name, injected, times, outcome, seconds in _table:
+        terminalreporter.write_line(f"{name:{width}}  {outcome:7} {seconds:5.0f} s  {times:4} x {injected}")
 
 
 def _surroundings() -> dict[str, str]:
