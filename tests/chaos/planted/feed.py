@@ -50,7 +50,7 @@ MUTANTS = (
     Mutant(
         "folding looks at claimed rows",
         "indexer/queue.py",
-        "                WHERE queued.claimed_until IS NULL OR queued.claimed_until < clock_timestamp()\n",
+        "                  AND (queued.claimed_until IS NULL OR queued.claimed_until < clock_timestamp())\n",
         "",
     ),
     Mutant(
