@@ -168,8 +168,8 @@ MUTANTS = (
     Mutant(
         "a rebuild skips what its checkpoint has not reached",
         "indexer/rebuild.py",
-        "                self._last_id = reached[0]\n",
-        "                self._last_id = reached[0] + 10\n",
+        "                self._last_id = reached[-1]\n",
+        "                self._last_id = reached[-1] + 10\n",
     ),
     Mutant(
         "a rebuild takes what it keeps of companies for as young as its page",
