@@ -50,8 +50,20 @@ MUTANTS = (
     Mutant(
         "folding looks at claimed rows",
         "indexer/queue.py",
+        "                WHERE claimed_until IS NULL OR claimed_until < clock_timestamp()\n"
+        "                GROUP BY entity, id HAVING count(*) > 1\n"
+        "                LIMIT :at_once\n"
+        "            ), held AS MATERIALIZED (\n"
+        "                SELECT queued.seq, queued.entity, queued.id, queued.priority\n"
+        "                FROM search_dirty AS queued\n"
+        "                WHERE queued.seq IN (SELECT unnest(numbers) FROM repeated)\n"
         "                  AND (queued.claimed_until IS NULL OR queued.claimed_until < clock_timestamp())\n",
-        "",
+        "                GROUP BY entity, id HAVING count(*) > 1\n"
+        "                LIMIT :at_once\n"
+        "            ), held AS MATERIALIZED (\n"
+        "                SELECT queued.seq, queued.entity, queued.id, queued.priority\n"
+        "                FROM search_dirty AS queued\n"
+        "                WHERE queued.seq IN (SELECT unnest(numbers) FROM repeated)\n",
     ),
     Mutant(
         "a record that vanished is not looked for",
